@@ -1,0 +1,2 @@
+//! The `mandorla` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The signed agreement between two agencies: parsing, checking, effective limits.

@@ -1,0 +1,1 @@
+//! The control API: request and response types, errors, and a client for the Unix socket.

@@ -1,0 +1,1 @@
+//! Linkage rules: canonical fields, match keys, grades; map files and CSV.

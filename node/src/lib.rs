@@ -1,0 +1,1 @@
+//! The daemon of an agency: rounds, review, store and control socket.

@@ -1,0 +1,1 @@
+//! The embedded database, run files and transparency logs of a node.

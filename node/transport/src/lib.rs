@@ -1,0 +1,1 @@
+//! QUIC between two pinned nodes, with a post-quantum key exchange.

@@ -1,0 +1,1 @@
+//! Batch arithmetic on ristretto255: the hot path of Mandorla.

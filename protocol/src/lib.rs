@@ -1,0 +1,1 @@
+//! The Mandorla protocol as state machines without I/O.

@@ -1,0 +1,1 @@
+//! Whole-system tests: two real processes over QUIC on loopback.
