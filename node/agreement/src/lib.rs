@@ -1,1 +1,45 @@
-//! The signed agreement between two agencies: parsing, checking, effective limits.
+//! The signed agreement between two agencies.
+//!
+//! ```text
+//!   agreement.toml ──parse──► Agreement ──direction(UK, RS)──► Direction ──admit──► Ok / Refusal
+//!    exact bytes               │   │                            caps, slots,         rule, clause,
+//!                              │   └── lint ──► Finding…         tag width            message, fix
+//!                              └── hash ──► signing_bytes ──► both signatures ──► State: pilot, live
+//! ```
+//!
+//! An [`Agreement`] keeps the exact bytes it was read from; its hash covers them and stands in every handshake.
+//! Whoever holds an `Agreement` holds one whose every clause is within bounds and consistent with the others:
+//! [`Agreement::parse`] refuses the rest and names the clause. What is permitted but unwise is reported by
+//! [`Agreement::lint`]. Whether one round may happen is decided by [`Agreement::admit`], on both nodes, before
+//! anything is sent. The crate has no clock and no I/O: time is an argument, in Unix seconds.
+
+mod admit;
+mod agreement;
+mod bounds;
+mod checks;
+mod direction;
+mod draft;
+mod finding;
+mod lint;
+mod proposal;
+mod sign;
+mod state;
+mod terms;
+mod text;
+mod time;
+
+pub use agreement::{Agreement, AgreementError};
+pub use bounds::*;
+pub use direction::Direction;
+pub use draft::{DraftDataset, DraftInput, DraftParty, draft};
+pub use finding::{Finding, Severity};
+pub use lint::lint;
+pub use proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts, SetSize};
+pub use sign::{SignatureError, activation_bytes, agreement_hash, signing_bytes};
+pub use state::{State, TransitionError};
+pub use terms::{
+    Answer, Dataset, Disclosure, EvaluationQuota, Exit, ExpiryRule, Handling, Legal, Limits,
+    Linkage, Party, PartyType, PublicKey, Purpose, Regime, RepeatQuestions, ResultMode,
+    ResultTerms, Retention, Review, Scope, Terms,
+};
+pub use time::{Duration, Instant, day_start_s, month_start_s};

@@ -1,0 +1,10 @@
+//! The agreement as its users meet it: files that are accepted, files that are refused, rounds that are admitted.
+
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+mod admitting;
+mod directions;
+mod malformed;
+mod samples;
+mod signing;
+mod world;
