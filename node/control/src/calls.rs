@@ -1,0 +1,19 @@
+//! The calls, by noun.
+
+mod agreement;
+mod audit;
+mod dataset;
+mod hit;
+mod node;
+mod peer;
+mod review;
+mod round;
+
+pub use agreement::*;
+pub use audit::*;
+pub use dataset::*;
+pub use hit::*;
+pub use node::*;
+pub use peer::*;
+pub use review::*;
+pub use round::*;
