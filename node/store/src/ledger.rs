@@ -263,8 +263,9 @@ impl<'store> LedgerAppender<'store> {
         }
     }
 
-    pub(crate) fn has_appended(&self) -> bool {
-        self.frontier.is_some()
+    /// Whether an entry was appended, or failed to be: then [`seal`](Self::seal) says so.
+    pub(crate) fn was_used(&self) -> bool {
+        self.frontier.is_some() || self.broken
     }
 
     pub(crate) fn append(

@@ -104,7 +104,8 @@ impl Store {
     }
 
     /// Runs one durable transaction that must be recorded: it is committed if the closure returns
-    /// `Ok` and appended at least one entry to the ledger.
+    /// `Ok` and appended at least one entry to the ledger. Waits while another writes; so a closure
+    /// that itself calls `write` waits for ever.
     ///
     /// # Errors
     /// The closure's own, or [`StoreError::NothingLogged`]; nothing is written then.

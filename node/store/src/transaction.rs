@@ -112,14 +112,37 @@ impl<'store> WriteTx<'store> {
         self.ledger.borrow_mut().append(&self.inner, event)
     }
 
-    /// The database's own transaction, for migrations that rename or delete tables.
-    pub fn raw(&self) -> &WriteTransaction {
+    /// Gives a table another name, for migrations. Its values stay as they are, also where the two
+    /// definitions have different value types.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if there is no such table, or one of the new name.
+    pub fn rename_table<K: Key + 'static, V, W>(
+        &self,
+        from: Table<K, V>,
+        to: Table<K, W>,
+    ) -> Result<(), StoreError> {
+        Ok(self
+            .inner
+            .rename_table(from.definition(), to.definition())?)
+    }
+
+    /// Removes a table with all its rows, for migrations; says whether there was one.
+    pub fn delete_table<K: Key + 'static, V>(
+        &self,
+        table: Table<K, V>,
+    ) -> Result<bool, StoreError> {
+        Ok(self.inner.delete_table(table.definition())?)
+    }
+
+    /// The database's own transaction, for the store's own tables.
+    pub(crate) fn raw(&self) -> &WriteTransaction {
         &self.inner
     }
 
-    /// Whether an entry was appended.
+    /// Whether [`append_ledger`](Self::append_ledger) was called.
     pub(crate) fn is_logged(&self) -> bool {
-        self.ledger.borrow().has_appended()
+        self.ledger.borrow().was_used()
     }
 
     pub(crate) fn commit(self) -> Result<(), StoreError> {

@@ -151,6 +151,9 @@ from_redb!(StorageError TransactionError);
 
 /// Verifies the ledger in the store in `dir`, which no node has open: for audits offline and for
 /// stores that refuse to open. See [`Store::verify_ledger`](crate::Store::verify_ledger).
+///
+/// The file is not changed, so one that was left open by a crash has to be opened by its node, or
+/// a copy of it by another `Store`, first: until then it reads as [`LedgerFault::Unavailable`].
 pub fn verify_ledger_file(
     dir: &Path,
     verifier: &LedgerVerifier,
