@@ -308,8 +308,10 @@ pub struct TermsRules {
     pub key_types: Vec<String>,
     /// Fewest subjects of either set.
     pub subjects_min: u64,
-    /// Most subjects of either set.
-    pub subjects_max: u64,
+    /// Most subjects of the requester's set.
+    pub requester_subjects_max: u64,
+    /// Most subjects of the responder's set.
+    pub responder_subjects_max: u64,
     /// Most match keys of one subject.
     pub keys_per_subject_max: u64,
     /// Answer slots, seconds.
@@ -327,8 +329,14 @@ pub struct TermsRules {
 impl TermsRules {
     /// Bytes of a tag under these rules.
     pub fn tag_bytes(&self) -> u8 {
-        let keys_max = self.subjects_max.saturating_mul(self.keys_per_subject_max);
-        tag_bytes(keys_max, keys_max)
+        tag_bytes(
+            self.keys_max(self.requester_subjects_max),
+            self.keys_max(self.responder_subjects_max),
+        )
+    }
+
+    fn keys_max(&self, subjects_max: u64) -> u64 {
+        subjects_max.saturating_mul(self.keys_per_subject_max)
     }
 
     /// Holds the requester's half against the agreement.
@@ -360,8 +368,8 @@ impl TermsRules {
         {
             return Err(Refusal::KeyTypes);
         }
-        self.check_subjects_class(offer.subjects_class)?;
-        self.check_keys_class(offer.cells_class)?;
+        self.check_subjects_class(offer.subjects_class, self.requester_subjects_max)?;
+        self.check_keys_class(offer.cells_class, self.requester_subjects_max)?;
         if offer.tag_bytes != self.tag_bytes()
             || offer.slots_s != self.slots_s
             || offer.slots_s.is_empty()
@@ -387,9 +395,9 @@ impl TermsRules {
         if responder.evaluation_classes.len() != terms.key_types() {
             return Err(Refusal::KeyTypes);
         }
-        self.check_subjects_class(responder.subjects_class)?;
+        self.check_subjects_class(responder.subjects_class, self.responder_subjects_max)?;
         for &class in &responder.evaluation_classes {
-            self.check_keys_class(class)?;
+            self.check_keys_class(class, self.responder_subjects_max)?;
         }
         let first_cutoff_ms = 1_000 * (u64::from(self.slots_s[0]) - terms.cutoff_s(0));
         if first_cutoff_ms < terms.quiet_ms() {
@@ -398,9 +406,9 @@ impl TermsRules {
         Ok(())
     }
 
-    fn check_subjects_class(&self, class: u8) -> Result<(), Refusal> {
+    fn check_subjects_class(&self, class: u8, subjects_max: u64) -> Result<(), Refusal> {
         let at_least = size_class_log2(self.subjects_min).ok_or(Refusal::SetSize)?;
-        let at_most = size_class_log2(self.subjects_max).ok_or(Refusal::SetSize)?;
+        let at_most = size_class_log2(subjects_max).ok_or(Refusal::SetSize)?;
         if (at_least..=at_most).contains(&class) {
             Ok(())
         } else {
@@ -408,9 +416,8 @@ impl TermsRules {
         }
     }
 
-    fn check_keys_class(&self, class: u8) -> Result<(), Refusal> {
-        let keys_max = self.subjects_max.saturating_mul(self.keys_per_subject_max);
-        let at_most = size_class_log2(keys_max).unwrap_or(CLASS_LOG2_MAX);
+    fn check_keys_class(&self, class: u8, subjects_max: u64) -> Result<(), Refusal> {
+        let at_most = size_class_log2(self.keys_max(subjects_max)).unwrap_or(CLASS_LOG2_MAX);
         if (CLASS_LOG2_MIN..=at_most).contains(&class) {
             Ok(())
         } else {
