@@ -87,16 +87,18 @@ impl<'a> Direction<'a> {
         class_log2(self.responder_subjects_max() * u64::from(self.keys_per_subject_max()))
     }
 
-    /// Width of a cell's tag in bits: `⌈log2 cells_max + log2 evaluations_max + 40⌉`, rounded up to whole bytes.
+    /// Width of a cell's tag in bits: `⌈log2 cells_max⌉ + ⌈log2 evaluations_max⌉ + 40`, rounded up to whole bytes,
+    /// with `cells_max` and `evaluations_max` = subjects · keys per subject of the requester and the responder (section
+    /// 2 of the protocol).
     ///
-    /// `cells_max` and `evaluations_max` are the next powers of two of (subjects · keys per subject) on each side. At
-    /// most `evaluations_max` look-ups against at most `cells_max` tags give a chance hit in a round with
-    /// probability below 2^-40. Padding adds no look-ups.
+    /// At most `evaluations_max` look-ups against at most the next power of two of `cells_max` tags give a chance hit
+    /// in a round with probability below 2^-40, from caps of 4 cells on. Padding adds no look-ups.
     pub fn tag_bits(&self) -> u32 {
-        (u32::from(self.cells_log2_max())
-            + u32::from(self.evaluations_log2_max())
-            + TAG_MARGIN_BITS)
-            .next_multiple_of(8)
+        let keys_log2 =
+            |subjects: u64| ceil_log2(subjects * u64::from(self.keys_per_subject_max()));
+        let log2 =
+            keys_log2(self.requester_subjects_max()) + keys_log2(self.responder_subjects_max());
+        (log2 + TAG_MARGIN_BITS).next_multiple_of(8)
     }
 
     /// [`Self::tag_bits`] in bytes.
@@ -174,17 +176,15 @@ pub(crate) fn keys_per_subject_max(terms: &Terms, limits: &Limits) -> u32 {
 }
 
 /// The smallest `e ≥ 2` with `2^e ≥ n`.
-pub(crate) const fn class_log2(n: u64) -> u8 {
-    let exponent = if n <= 1 {
+pub(crate) fn class_log2(n: u64) -> u8 {
+    (ceil_log2(n) as u8).max(SIZE_CLASS_LOG2_MIN)
+}
+
+const fn ceil_log2(n: u64) -> u32 {
+    if n <= 1 {
         0
     } else {
         u64::BITS - (n - 1).leading_zeros()
-    };
-    let exponent = exponent as u8;
-    if exponent < SIZE_CLASS_LOG2_MIN {
-        SIZE_CLASS_LOG2_MIN
-    } else {
-        exponent
     }
 }
 

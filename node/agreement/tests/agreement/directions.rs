@@ -59,6 +59,7 @@ fn an_absent_direction_is_not_permitted() {
 fn tags_are_as_wide_as_the_formula_says() {
     let table = [
         (20, 20, 1, 5, 5, 56),
+        (20, 20, 2, 6, 6, 56),
         (10_000, 30_000, 3, 15, 17, 72),
         (16_384, 65_536, 1, 14, 16, 72),
         (16_385, 65_536, 1, 15, 16, 72),
