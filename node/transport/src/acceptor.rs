@@ -137,7 +137,10 @@ impl Gate {
             Err(reason) => {
                 let peer = match slot.verdict() {
                     Some(
-                        Verdict::Acceptable(key) | Verdict::Unknown(key) | Verdict::OtherKey(key),
+                        Verdict::Presented(key)
+                        | Verdict::Proven(key)
+                        | Verdict::Unknown(key)
+                        | Verdict::OtherKey(key),
                     ) => Some(key),
                     Some(Verdict::NotAKey) | None => None,
                 };
@@ -150,7 +153,7 @@ impl Gate {
         };
         // rustls finishes no handshake before a mandatory client verifier has accepted a key (and resumption, which would
         // skip it, is off). Should that ever change, the connection ends here.
-        let Some(Verdict::Acceptable(peer)) = slot.verdict() else {
+        let Some(Verdict::Proven(peer)) = slot.verdict() else {
             quinn.close(CloseCode::REFUSED.to_wire(), b"");
             return self.refuse(Refusal {
                 remote,

@@ -17,8 +17,9 @@ pub enum Admission {
 
 /// The peers of this node.
 ///
-/// Asked twice for each incoming connection, by the verifier in the handshake and again after it, so that a peer
-/// suspended in between does not slip through. Both calls are on the network path: answer from memory.
+/// Asked twice for each incoming connection, in the handshake as soon as the peer has proven its key and again after it, so
+/// that a peer suspended in between does not slip through. Never asked about a key that is only claimed: a stranger with a
+/// list of public keys must not find out who talks to whom. Both calls are on the network path: answer from memory.
 pub trait PeerDirectory: Send + Sync + 'static {
     /// May the holder of this key connect now?
     fn admit(&self, key: &PeerKey) -> Admission;

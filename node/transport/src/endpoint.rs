@@ -118,7 +118,7 @@ impl Endpoint {
             .map_err(|_elapsed| attempt.timed_out(Stage::Handshake))?
             .map_err(|error| attempt.failed(error, slot.verdict(), Stage::Handshake))?;
         let (code, error) = match timeout(attempt.greeting_timeout, greeting::offer(&quinn)).await {
-            Ok(Ok(())) if slot.verdict() == Some(Verdict::Acceptable(*expected)) => {
+            Ok(Ok(())) if slot.verdict() == Some(Verdict::Proven(*expected)) => {
                 return Ok(Connection::opened(quinn, *expected));
             }
             // rustls finishes no handshake that the verifier has not seen; should that ever change, it ends here.

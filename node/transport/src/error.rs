@@ -222,7 +222,7 @@ impl Attempt {
                 }
             }
             Some(Verdict::NotAKey) => ConnectError::NoProof { remote, expected },
-            Some(Verdict::Acceptable(_)) if code == alert_code(AlertDescription::DecryptError) => {
+            Some(Verdict::Presented(_)) if code == alert_code(AlertDescription::DecryptError) => {
                 ConnectError::NoProof { remote, expected }
             }
             _ if code == alert_code(AlertDescription::NoApplicationProtocol) => {

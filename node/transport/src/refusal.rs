@@ -34,10 +34,10 @@ pub enum RefusalReason {
     /// The peer presented something other than one usable ed25519 key, or nothing.
     #[error("no usable ed25519 key presented")]
     NotAKey,
-    /// The directory does not know the key.
+    /// The directory does not know the key, which the peer has proven.
     #[error("unknown key")]
     UnknownPeer,
-    /// The peer presented a known key and could not prove that it holds it.
+    /// The peer presented a key and could not prove that it holds it.
     #[error("key presented without proof")]
     NoProof,
     /// The peer ended the handshake over *our* key: it has pinned another one.
@@ -80,7 +80,8 @@ pub enum RefusalReason {
 pub struct Refusal {
     /// Where it came from; the address has been proven.
     pub remote: SocketAddr,
-    /// The key that was presented, if it came to that. Proven only for reasons that come after the handshake.
+    /// The key that was presented, if it came to that. Only claimed for [`RefusalReason::NoProof`] and for attempts that
+    /// ended on the way (time-out, gone); proven otherwise.
     pub peer: Option<PeerKey>,
     /// Why it was refused.
     pub reason: RefusalReason,
@@ -200,7 +201,7 @@ pub(crate) fn handshake_refusal(
     match verdict {
         Some(Verdict::NotAKey) => return RefusalReason::NotAKey,
         Some(Verdict::Unknown(_) | Verdict::OtherKey(_)) => return RefusalReason::UnknownPeer,
-        Some(Verdict::Acceptable(_)) | None => {}
+        Some(Verdict::Presented(_) | Verdict::Proven(_)) | None => {}
     }
     let local = match error {
         ConnectionError::TransportError(error) => error,
@@ -219,7 +220,9 @@ pub(crate) fn handshake_refusal(
         RefusalReason::KeyExchange
     } else if says(PeerIncompatible::IncorrectCertificateTypeExtension) {
         RefusalReason::CertificateType
-    } else if code == alert_code(AlertDescription::DecryptError) && verdict.is_some() {
+    } else if code == alert_code(AlertDescription::DecryptError)
+        && matches!(verdict, Some(Verdict::Presented(_)))
+    {
         RefusalReason::NoProof
     } else if code == alert_code(AlertDescription::CertificateRequired) {
         RefusalReason::NotAKey

@@ -1,7 +1,7 @@
 //! Who the other side is: pinned raw public keys in place of certificates (RFC 7250).
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
@@ -29,33 +29,74 @@ pub(crate) static ED25519_ONLY: LazyLock<WebPkiSupportedAlgorithms> = LazyLock::
     }
 });
 
-/// What a verifier found. rustls can only answer with an alert; the verdict keeps the reason, for one handshake.
+/// How far a peer has come in proving who it is. rustls can only answer with an alert; the verdict keeps the reason, for
+/// one handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// An acceptable key. Its holder is not proven yet: that is the signature, which is checked next.
-    Acceptable(PeerKey),
     /// Not exactly one ed25519 key, or one under which anybody can sign.
     NotAKey,
     /// A key other than the pinned one.
     OtherKey(PeerKey),
-    /// A key that the directory does not know.
+    /// A key that may be the right one; its holder has proven nothing yet.
+    Presented(PeerKey),
+    /// A proven key that the directory does not know.
     Unknown(PeerKey),
+    /// The right key, and its holder has signed this handshake.
+    Proven(PeerKey),
 }
 
 /// Where a verifier leaves its verdict for the code that started the handshake.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct VerdictSlot(Arc<OnceLock<Verdict>>);
+pub(crate) struct VerdictSlot(Arc<Mutex<Option<Verdict>>>);
 
 impl VerdictSlot {
     pub(crate) fn verdict(&self) -> Option<Verdict> {
-        self.0.get().copied()
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, verdict: Verdict) -> Result<(), Error> {
-        // A handshake presents one certificate message; were there a second, the first verdict stands.
-        match self.0.get_or_init(|| verdict) {
-            Verdict::Acceptable(_) if matches!(verdict, Verdict::Acceptable(_)) => Ok(()),
+    fn record(&self, verdict: Verdict) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+    }
+
+    /// Takes note of what the peer presented. Once in a handshake: a second certificate message is refused.
+    fn present(
+        &self,
+        chain: (&CertificateDer<'_>, &[CertificateDer<'_>]),
+        judge: impl FnOnce(PeerKey) -> Verdict,
+    ) -> Result<(), Error> {
+        if self.verdict().is_some() {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        let verdict = presented_key(chain).map_or(Verdict::NotAKey, judge);
+        self.record(verdict);
+        match verdict {
+            Verdict::Presented(_) => Ok(()),
             Verdict::NotAKey => Err(CertificateError::BadEncoding.into()),
+            _ => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+
+    /// Checks the proof that the peer holds the key it presented: its signature over the handshake so far (RFC 8446,
+    /// section 4.4.3). `judge` then has the last word.
+    fn prove(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+        judge: impl FnOnce(PeerKey) -> Verdict,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let Some(Verdict::Presented(key)) = self.verdict() else {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        };
+        if cert.as_ref() != key.to_spki() {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        let spki = SubjectPublicKeyInfoDer::from(cert.as_ref());
+        let valid = verify_tls13_signature_with_raw_key(message, &spki, dss, &ED25519_ONLY)?;
+        let verdict = judge(key);
+        self.record(verdict);
+        match verdict {
+            Verdict::Proven(_) => Ok(valid),
             _ => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
@@ -77,14 +118,14 @@ impl ServerCertVerifier for PinnedPeer {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = match presented_key(end_entity, intermediates) {
-            None => Verdict::NotAKey,
-            Some(key) if key == self.expected => Verdict::Acceptable(key),
-            Some(key) => Verdict::OtherKey(key),
-        };
-        self.slot
-            .record(verdict)
-            .map(|()| ServerCertVerified::assertion())
+        self.slot.present((end_entity, intermediates), |key| {
+            if key == self.expected {
+                Verdict::Presented(key)
+            } else {
+                Verdict::OtherKey(key)
+            }
+        })?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -102,7 +143,7 @@ impl ServerCertVerifier for PinnedPeer {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(message, cert, dss)
+        self.slot.prove(message, cert, dss, Verdict::Proven)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -131,16 +172,10 @@ impl ClientCertVerifier for AdmittedPeers {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verdict = match presented_key(end_entity, intermediates) {
-            None => Verdict::NotAKey,
-            Some(key) => match self.directory.admit(&key) {
-                Admission::Known | Admission::Quiet => Verdict::Acceptable(key),
-                Admission::Unknown => Verdict::Unknown(key),
-            },
-        };
+        // Whether the key is known is not asked yet: the answer would tell a stranger who this node's peers are.
         self.slot
-            .record(verdict)
-            .map(|()| ClientCertVerified::assertion())
+            .present((end_entity, intermediates), Verdict::Presented)?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -158,7 +193,11 @@ impl ClientCertVerifier for AdmittedPeers {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(message, cert, dss)
+        self.slot
+            .prove(message, cert, dss, |key| match self.directory.admit(&key) {
+                Admission::Known | Admission::Quiet => Verdict::Proven(key),
+                Admission::Unknown => Verdict::Unknown(key),
+            })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -180,23 +219,12 @@ impl fmt::Debug for AdmittedPeers {
 
 /// The one usable ed25519 key a side presented. A chain is no raw public key.
 fn presented_key(
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
+    (end_entity, intermediates): (&CertificateDer<'_>, &[CertificateDer<'_>]),
 ) -> Option<PeerKey> {
     if !intermediates.is_empty() {
         return None;
     }
     PeerKey::from_spki(end_entity).filter(PeerKey::is_usable)
-}
-
-/// The proof that the peer holds the key: its signature over the handshake so far (RFC 8446, section 4.4.3).
-fn verify_signature(
-    message: &[u8],
-    cert: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let spki = SubjectPublicKeyInfoDer::from(cert.as_ref());
-    verify_tls13_signature_with_raw_key(message, &spki, dss, &ED25519_ONLY)
 }
 
 #[cfg(test)]
@@ -251,7 +279,7 @@ mod tests {
 
         let verifier = pinned(key);
         assert!(present(&verifier, &[&key.to_spki()]).is_ok());
-        assert_eq!(verifier.slot.verdict(), Some(Verdict::Acceptable(key)));
+        assert_eq!(verifier.slot.verdict(), Some(Verdict::Presented(key)));
 
         let verifier = pinned(key);
         assert!(present(&verifier, &[&other.to_spki()]).is_err());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mandorla_transport::{
     Admission, ConnectError, Connection, Endpoint, Limits, Observer, PeerDirectory, PeerKey,
@@ -146,24 +146,36 @@ pub(crate) async fn connect(a: &Node, b: &Node) -> (Connection, Connection) {
     (at_a.unwrap(), at_b.unwrap())
 }
 
-/// What was logged while this was alive, for tests that run on one thread.
+/// Everything this process has logged at `warn`. One for all tests: a subscriber per test would race with those of
+/// others that run beside it.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(crate) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::WARN)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+    /// Call before anything is logged that the test looks for.
+    pub(crate) fn capture() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_max_level(tracing::Level::WARN)
+                .with_writer(move || writer.clone())
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            log
+        })
+        .clone()
     }
 
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    /// The one line about connections from this address, whose port no other test has at the same time.
+    pub(crate) fn line_about(&self, remote: SocketAddr) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let remote = format!("remote={remote} ");
+        let line = text.lines().rfind(|line| line.contains(&remote));
+        line.unwrap_or_else(|| panic!("no {remote}in {text}"))
+            .to_owned()
     }
 }
 
