@@ -273,7 +273,10 @@ impl<'store> LedgerAppender<'store> {
         transaction: &WriteTransaction,
         event: LedgerEvent,
     ) -> Result<u64, StoreError> {
-        // Set while a step may leave the tables and the frontier apart.
+        if self.broken {
+            return Err(StoreError::BrokenTransaction);
+        }
+        // Until the last step: an error on the way leaves the tables and the frontier apart.
         self.broken = true;
         let mut frontier = match self.frontier.take() {
             Some(frontier) => frontier,

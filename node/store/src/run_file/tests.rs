@@ -306,16 +306,20 @@ fn removing_removes() {
     ));
 }
 
-/// A disk that is full after some bytes, or fails to sync.
+/// A disk that is full after some bytes, once or for ever, or fails to sync.
 struct FullDisk {
     file: File,
     bytes_left: usize,
+    recovers: bool,
     syncs: bool,
 }
 
 impl Write for FullDisk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes_left == 0 {
+            if self.recovers {
+                self.bytes_left = usize::MAX;
+            }
             return Err(io::ErrorKind::StorageFull.into());
         }
         let written = self
@@ -340,21 +344,16 @@ impl Sink for FullDisk {
     }
 }
 
-/// Writes five wide records to a disk with this much space; errors of `push` are ignored, as a
-/// careless caller might.
-fn write_to_full_disk(dir: &TempDir, bytes_left: usize, syncs: bool) -> Result<RunInfo, RunError> {
+/// Writes five wide records to a disk made by `wrap`; errors of `push` are ignored, as a careless
+/// caller might.
+fn write_to_disk(dir: &TempDir, wrap: impl FnOnce(File) -> FullDisk) -> Result<RunInfo, RunError> {
     let header = Header {
         kind: KIND,
         record_bytes: WIDE,
         order: RunOrder::Ascending,
     };
-    let mut writer = RunWriter::create_into(dir.path(), "run", header, |file| {
-        Box::new(FullDisk {
-            file,
-            bytes_left,
-            syncs,
-        })
-    })?;
+    let mut writer =
+        RunWriter::create_into(dir.path(), "run", header, |file| Box::new(wrap(file)))?;
     for record in wide_records(5) {
         let _ = writer.push(&record);
     }
@@ -373,26 +372,39 @@ fn a_full_disk_leaves_nothing_under_the_final_name() {
         60_032,
         60_033,
         120_031,
-        150_032,
         whole - 57,
         whole - 56,
         whole - 1,
     ];
     for bytes_left in ends {
-        let dir = TempDir::new().unwrap();
-        assert!(
-            write_to_full_disk(&dir, bytes_left, true).is_err(),
-            "{bytes_left} bytes"
-        );
-        assert!(names_in(&dir).is_empty(), "{bytes_left} bytes");
+        // Also where space is found again after the first failure.
+        for recovers in [false, true] {
+            let dir = TempDir::new().unwrap();
+            let disk = |file| FullDisk {
+                file,
+                bytes_left,
+                recovers,
+                syncs: true,
+            };
+            assert!(write_to_disk(&dir, disk).is_err(), "{bytes_left} bytes");
+            assert!(names_in(&dir).is_empty(), "{bytes_left} bytes");
+        }
     }
+    let disk = |syncs| {
+        move |file| FullDisk {
+            file,
+            bytes_left: whole,
+            recovers: false,
+            syncs,
+        }
+    };
     let dir = TempDir::new().unwrap();
     assert!(matches!(
-        write_to_full_disk(&dir, whole, false),
+        write_to_disk(&dir, disk(false)),
         Err(RunError::Io { .. })
     ));
     assert!(names_in(&dir).is_empty());
-    write_to_full_disk(&dir, whole, true).unwrap();
+    write_to_disk(&dir, disk(true)).unwrap();
     assert_eq!(
         read_all(&dir.path().join("run"), WIDE).unwrap(),
         wide_records(5)

@@ -192,6 +192,9 @@ impl<W: Write> Encoder<W> {
     }
 
     fn write_block(&mut self) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("an earlier write failed"));
+        }
         // A failed write may have written a part: what follows would stand in the wrong place.
         self.broken = true;
         self.sink.write_all(&self.block)?;

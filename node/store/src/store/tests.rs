@@ -247,6 +247,9 @@ fn an_ignored_ledger_error_still_stops_the_commit() {
         tx.append_ledger(event("first"))?;
         let error = tx.append_ledger(event("second").detail("text", long)).err();
         assert!(matches!(error, Some(StoreError::EntryTooLong { .. })));
+        // The transaction stays broken, whatever else is tried.
+        let third = tx.append_ledger(event("third")).err();
+        assert!(matches!(third, Some(StoreError::BrokenTransaction)));
         tx.put(NUMBERS, 1, &1)
     });
     assert!(matches!(refused, Err(StoreError::BrokenTransaction)));
