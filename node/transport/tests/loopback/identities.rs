@@ -83,6 +83,13 @@ async fn an_unknown_client_finishes_its_own_handshake_and_gets_no_stream() {
         recv.read_to_end(100).await.ok()
     };
     assert_eq!(reply.await, None);
+    // Refused by TLS itself (alert access_denied), not by something that came after it.
+    match connection.closed().await {
+        quinn::ConnectionError::ConnectionClosed(close) => {
+            assert_eq!(u64::from(close.error_code), 0x100 + 49);
+        }
+        other => panic!("{other:?}"),
+    }
     b.refuses(RefusalReason::UnknownPeer).await;
 }
 
