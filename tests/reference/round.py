@@ -82,8 +82,7 @@ def _question(terms, evaluation, question, answers):
     """From the first pair offer to the last: one log is behind both."""
     log, t0 = PairLog(terms), terms.inputs["t0"]
     yield from _pair_exchange(log, 0, [pairlog.terms_fact(terms), pairlog.evaluation_fact(evaluation)])
-    yield "resume", message("Resume", round_id=terms.round_id, binding=terms.binding(REQUESTER))
-    yield "resumed", message("Resumed", binding=terms.binding(RESPONDER))
+    yield from _resumed_connection(terms, "")
     yield "seek", message(
         "Seek",
         question_root=question.root,
@@ -97,13 +96,20 @@ def _question(terms, evaluation, question, answers):
     yield "seek-ack", message("SeekAck", time=t0, signature=question.ack_signature(terms, t0))
     facts = [pairlog.question_fact(question, t0)]
     for answer in answers:
+        yield from _resumed_connection(terms, f" {answer.slot}")
         yield f"fetch {answer.slot}", message("Fetch", slot=answer.slot)
         yield f"answer-header {answer.slot}", message("Answer", bytes=len(answer.raw))
         yield f"answer {answer.slot}", answer.raw
         yield f"receipt {answer.slot}", message("Receipt", **answer.receipt)
         yield f"receipt-ack {answer.slot}", message("ReceiptAck", slot=answer.slot)
-        facts += pairlog.answer_facts(answer)
-    yield from _pair_exchange(log, 1, facts)
+        yield from _pair_exchange(log, 1 + answer.slot, facts + pairlog.answer_facts(answer))
+        facts = []
+
+
+def _resumed_connection(terms, suffix):
+    """The question and each answer have a connection of their own."""
+    yield f"resume{suffix}", message("Resume", round_id=terms.round_id, binding=terms.binding(REQUESTER))
+    yield f"resumed{suffix}", message("Resumed", binding=terms.binding(RESPONDER))
 
 
 def _pair_exchange(log, number, facts):
