@@ -72,6 +72,26 @@ impl QuestionSummary {
 }
 
 /// An approval of one question; without it the question cannot be sent, and the responder refuses it.
+///
+/// Only who holds the review desk's key can make one:
+/// ```
+/// # use mandorla_protocol::{QuestionApproval, QuestionSummary, ReleaseSigner};
+/// fn approve(summary: QuestionSummary, desk: &ReleaseSigner) -> QuestionApproval {
+///     QuestionApproval::approve(summary, desk)
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use mandorla_protocol::{NodeSigner, QuestionApproval, QuestionSummary};
+/// fn approve(summary: QuestionSummary, node: &NodeSigner) -> QuestionApproval {
+///     QuestionApproval::approve(summary, node)
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use mandorla_protocol::{QuestionApproval, QuestionSummary};
+/// fn approve(summary: QuestionSummary) -> QuestionApproval {
+///     QuestionApproval { summary, signature: [0; 64] }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct QuestionApproval {
     summary: QuestionSummary,

@@ -247,7 +247,7 @@ fn plan_from(inputs: &Value) -> Plan {
 }
 
 /// Plays the plan; gives the inputs and the expected values as the file has them.
-fn play(plan: Plan) -> (Value, Value) {
+fn play(plan: &Plan) -> (Value, Value) {
     let mut world = World::new(plan.clone());
     let report = world.run().unwrap();
     let terms = report.questioned.terms();
@@ -276,20 +276,20 @@ fn play(plan: Plan) -> (Value, Value) {
         "pairs": pairs,
         "transcript": transcript,
     });
-    (inputs_of(&plan, &world, &report), expected)
+    (inputs_of(plan, &world, &report), expected)
 }
 
 #[test]
 fn this_crate_recomputes_the_published_round() {
     let path = root().join("tests/vectors/round-4x4.json");
     if std::env::var_os(WRITE_ENV).is_some() {
-        let (inputs, expected) = play(plan_of_the_vector());
+        let (inputs, expected) = play(&plan_of_the_vector());
         let file = json!({ "inputs": inputs, "expected": expected });
         let text = serde_json::to_string_pretty(&file).unwrap();
         std::fs::write(&path, text + "\n").unwrap();
     }
     let published = published();
-    let (inputs, expected) = play(plan_from(&published["inputs"]));
+    let (inputs, expected) = play(&plan_from(&published["inputs"]));
     assert_same(&published["inputs"], &inputs);
     assert_same(&published["expected"], &expected);
 }

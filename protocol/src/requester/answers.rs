@@ -92,6 +92,20 @@ impl AwaitingAnswers {
 }
 
 /// An answer as it came, to be stored and receipted before it is opened.
+///
+/// Only what is receipted can be opened:
+/// ```
+/// # use mandorla_protocol::{HitKeys, Terms, requester::ReceiptedAnswer};
+/// fn open(answer: &ReceiptedAnswer, terms: &Terms, release_key: &[u8; 32], keys: &impl HitKeys) {
+///     answer.open(terms, release_key, keys);
+/// }
+/// ```
+/// ```compile_fail,E0599
+/// # use mandorla_protocol::{HitKeys, Terms, requester::SealedAnswer};
+/// fn open(answer: &SealedAnswer, terms: &Terms, release_key: &[u8; 32], keys: &impl HitKeys) {
+///     answer.open(terms, release_key, keys);
+/// }
+/// ```
 pub struct SealedAnswer {
     slot: u8,
     bytes: Vec<u8>,

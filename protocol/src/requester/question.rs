@@ -76,6 +76,26 @@ impl PendingQuestion {
 }
 
 /// Approved; sends the question until it is acknowledged.
+///
+/// It is made from an approval and from nothing less:
+/// ```
+/// # use mandorla_protocol::{LocalFault, QuestionApproval, requester::{PendingQuestion, Seeking}};
+/// fn ask(question: PendingQuestion, approval: &QuestionApproval) -> Result<Seeking, LocalFault> {
+///     question.approve(approval)
+/// }
+/// ```
+/// ```compile_fail,E0061
+/// # use mandorla_protocol::{LocalFault, requester::{PendingQuestion, Seeking}};
+/// fn ask(question: PendingQuestion) -> Result<Seeking, LocalFault> {
+///     question.approve()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use mandorla_protocol::requester::{PendingQuestion, Seeking};
+/// fn ask(question: PendingQuestion) -> Seeking {
+///     Seeking { question, approval: [0; 64] }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Seeking {
     question: PendingQuestion,

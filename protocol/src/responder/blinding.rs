@@ -348,6 +348,13 @@ impl BlindedChunk {
 }
 
 /// A chunk whose proof holds; made by [`BlindedChunk::verify_and_unblind`] only.
+///
+/// ```compile_fail,E0451
+/// # use mandorla_protocol::{ChunkDigests, ChunkHeader, PrfValue, responder::VerifiedChunk};
+/// fn unverified(header: ChunkHeader, digests: ChunkDigests, values: Vec<PrfValue>) -> VerifiedChunk {
+///     VerifiedChunk { header, digests, values }
+/// }
+/// ```
 pub struct VerifiedChunk {
     header: ChunkHeader,
     digests: ChunkDigests,

@@ -198,6 +198,10 @@ impl World {
             cells.push(cell);
         }
         cells.sort_unstable();
+        if let Some(replayed) = &self.plan.replayed_cells {
+            let chunks = replayed.chunks_exact(terms.cell_bytes());
+            cells = chunks.map(<[u8]>::to_vec).collect();
+        }
         let mut check = QuestionCheck::new(terms);
         for cell in &cells {
             check.push(cell).unwrap();

@@ -230,6 +230,8 @@ pub(crate) struct Plan {
     /// The dataset whose values the responder holds after the evaluation, if not `responder`: blinded points say
     /// nothing of what they blind, so for any other dataset of these sizes there are blinds that give the same points.
     pub(crate) coupled: Option<Vec<Subject>>,
+    /// What a dishonest requester sends instead of its own cells.
+    pub(crate) replayed_cells: Option<Vec<u8>>,
     pub(crate) requester_dataset_digest: [u8; 32],
     pub(crate) responder_dataset_digest: [u8; 32],
     pub(crate) case_reference: String,
@@ -261,6 +263,7 @@ impl Plan {
             requester,
             responder,
             coupled: None,
+            replayed_cells: None,
             requester_dataset_digest: [8; 32],
             responder_dataset_digest: [9; 32],
             case_reference: "2025/0042 é".into(),
