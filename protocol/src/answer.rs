@@ -15,6 +15,8 @@ use crate::terms::Terms;
 const MAGIC: &[u8; 8] = b"MNDRANS1";
 const HEADER_BYTES: usize = 79;
 const SIGNATURE_BYTES: usize = 64;
+/// Where the slot stands, behind magic and round id.
+const SLOT_AT: usize = 40;
 
 /// Bytes of every answer under the terms.
 pub fn answer_bytes(terms: &Terms) -> usize {
@@ -70,6 +72,11 @@ impl Answer {
         &self.bytes
     }
 
+    /// The slot that it answers.
+    pub fn slot(&self) -> u8 {
+        self.bytes[SLOT_AT]
+    }
+
     /// The digest that the receipt covers.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -81,7 +88,7 @@ fn header(terms: &Terms, slot: u8) -> [u8; HEADER_BYTES - 32] {
     let places = u32::try_from(place_bytes(terms)).expect("an item is below 4 GiB");
     header[..8].copy_from_slice(MAGIC);
     header[8..40].copy_from_slice(&terms.round_id().0);
-    header[40] = slot;
+    header[SLOT_AT] = slot;
     header[41..43].copy_from_slice(&terms.offer().max_release.to_le_bytes());
     header[43..47].copy_from_slice(&places.to_le_bytes());
     header

@@ -4,7 +4,7 @@
 //! nothing of subjects that share no match key with its own. Nothing here depends on how the pairs are
 //! graded; the linkage rules do that with the mask of agreed key types.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::prf::PrfValue;
 use crate::question::{PAYLOAD_BYTES, Payload};
@@ -83,20 +83,46 @@ pub struct MatchOutcome {
     pub pairs: Vec<Pair>,
     /// Own subjects dropped because they paired with more than `max_pairs` numbers.
     pub dropped_subjects: BTreeSet<u32>,
-    /// Numbers whose cells contradict one another.
+    /// Numbers of the pairs that were ignored because their cells contradict one another.
     pub ignored_numbers: BTreeSet<u32>,
 }
 
 /// Collects hits row by row; memory grows with the pairs only, at most `max_pairs` per own subject and row.
+///
+/// What becomes of a pair depends on the keys of its own subject alone. Were a number ignored everywhere because its
+/// cells contradict one another at two own subjects, a requester could ask for two strangers under one number and
+/// learn from a release of the one whether the other is known too.
 pub struct Matcher<'a> {
     terms: &'a Terms,
     cells: Cells<'a>,
     max_pairs: u32,
-    pairs: BTreeMap<(u32, u32), Vec<AgreedKey>>,
+    pairs: BTreeMap<(u32, u32), Candidate>,
     numbers_of: HashMap<u32, u32>,
     dropped: BTreeSet<u32>,
-    key_types_of: HashMap<u32, u32>,
-    ignored: HashSet<u32>,
+}
+
+/// A pair whose own match keys have not all been looked up.
+struct Candidate {
+    peer_key_types: u32,
+    agreed: Vec<AgreedKey>,
+    contradictory: bool,
+}
+
+impl Candidate {
+    fn new(payload: Payload) -> Self {
+        Self {
+            peer_key_types: payload.key_types,
+            agreed: Vec::new(),
+            contradictory: false,
+        }
+    }
+
+    fn add(&mut self, key: &AgreedKey, payload: Payload) {
+        let same = payload.key_types == self.peer_key_types;
+        let has_type = payload.key_types & 1 << key.key_type != 0;
+        self.contradictory |= !(same && has_type);
+        self.agreed.push(key.clone());
+    }
 }
 
 impl<'a> Matcher<'a> {
@@ -109,8 +135,6 @@ impl<'a> Matcher<'a> {
             pairs: BTreeMap::new(),
             numbers_of: HashMap::new(),
             dropped: BTreeSet::new(),
-            key_types_of: HashMap::new(),
-            ignored: HashSet::new(),
         }
     }
 
@@ -125,64 +149,45 @@ impl<'a> Matcher<'a> {
                 break;
             };
             let payload = Payload::unmask(masked, value, round, c);
-            if self.is_consistent(key, payload) {
-                for &own_subject in own_subjects {
-                    self.add(own_subject, payload.subject_number, key);
-                }
+            for &own_subject in own_subjects {
+                self.add(own_subject, payload, key);
             }
         }
     }
 
     /// All pairs, the contradictory and the dropped left out.
     pub fn finish(self) -> MatchOutcome {
-        let Self {
-            pairs,
-            dropped,
-            key_types_of,
-            ignored,
-            ..
-        } = self;
-        let pairs = pairs
-            .into_iter()
-            .filter(|((own, number), _)| !dropped.contains(own) && !ignored.contains(number))
-            .map(|((own_subject, subject_number), mut agreed)| {
-                agreed.sort_unstable();
-                agreed.dedup();
-                Pair {
-                    own_subject,
-                    subject_number,
-                    peer_key_types: key_types_of[&subject_number],
-                    agreed,
-                }
-            })
-            .collect();
-        MatchOutcome {
-            pairs,
-            dropped_subjects: dropped,
-            ignored_numbers: ignored.into_iter().collect(),
+        let mut outcome = MatchOutcome {
+            dropped_subjects: self.dropped,
+            ..MatchOutcome::default()
+        };
+        for ((own_subject, subject_number), mut found) in self.pairs {
+            if found.contradictory {
+                outcome.ignored_numbers.insert(subject_number);
+                continue;
+            }
+            found.agreed.sort_unstable();
+            found.agreed.dedup();
+            outcome.pairs.push(Pair {
+                own_subject,
+                subject_number,
+                peer_key_types: found.peer_key_types,
+                agreed: found.agreed,
+            });
         }
+        outcome
     }
 
-    fn is_consistent(&mut self, key: &AgreedKey, payload: Payload) -> bool {
-        let known = *self
-            .key_types_of
-            .entry(payload.subject_number)
-            .or_insert(payload.key_types);
-        let consistent = known == payload.key_types && payload.key_types & 1 << key.key_type != 0;
-        if !consistent {
-            self.ignored.insert(payload.subject_number);
-        }
-        consistent
-    }
-
-    fn add(&mut self, own_subject: u32, number: u32, key: &AgreedKey) {
+    fn add(&mut self, own_subject: u32, payload: Payload, key: &AgreedKey) {
         if self.dropped.contains(&own_subject) {
             return;
         }
-        if let Some(agreed) = self.pairs.get_mut(&(own_subject, number)) {
-            agreed.push(key.clone());
+        let pair = (own_subject, payload.subject_number);
+        if let Some(found) = self.pairs.get_mut(&pair) {
+            found.add(key, payload);
             return;
         }
+        // Contradictory pairs count too, so that the order of the look-ups does not matter.
         let numbers = self.numbers_of.entry(own_subject).or_insert(0);
         *numbers += 1;
         if *numbers > self.max_pairs {
@@ -196,7 +201,9 @@ impl<'a> Matcher<'a> {
                 self.pairs.remove(&pair);
             }
         } else {
-            self.pairs.insert((own_subject, number), vec![key.clone()]);
+            let mut found = Candidate::new(payload);
+            found.add(key, payload);
+            self.pairs.insert(pair, found);
         }
     }
 }

@@ -12,12 +12,12 @@ def match(terms, values, prf, cells):
         for x, f in zip(terms.responder_keys[key_type], prf[key_type]):
             owners = [i for i, keys in enumerate(terms.inputs.responder_subjects) if (key_type, x) in keys]
             for number, types in _payloads(kind, f, lookup, terms.inputs["max_pairs"]):
-                if not types >> key_type & 1 or types_of.setdefault(number, types) != types:
-                    ignored.add(number)
-                for owner in owners:
-                    found.setdefault((owner, number), {}).setdefault(key_type, []).append((x, f))
-    pairs = {pair: keys for pair, keys in found.items() if pair[1] not in ignored}
-    return _without_crowded(pairs, terms.inputs["max_pairs"])
+                for pair in ((owner, number) for owner in owners):
+                    if not types >> key_type & 1 or types_of.setdefault(pair, types) != types:
+                        ignored.add(pair)
+                    found.setdefault(pair, {}).setdefault(key_type, []).append((x, f))
+    pairs = _without_crowded(found, terms.inputs["max_pairs"])
+    return {pair: keys for pair, keys in pairs.items() if pair not in ignored}
 
 
 def agreed_types(keys):

@@ -238,7 +238,7 @@ impl Questioned {
 
     /// Checks the requester's receipt for a frozen answer.
     pub fn handle_receipt(&self, receipt: &Receipt, answer: &Answer) -> Result<(), PeerFault> {
-        if receipt.answer_digest != answer.digest() {
+        if receipt.slot != answer.slot() || receipt.answer_digest != answer.digest() {
             return Err(PeerFault::Answer(receipt.slot));
         }
         let parts: [&[u8]; 4] = [
