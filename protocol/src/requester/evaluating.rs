@@ -261,16 +261,6 @@ impl Deriving {
     ) -> Result<(PendingQuestion, Message), LocalFault> {
         // The last owner: dropping the keys zeroises them now, not some time later.
         drop(Arc::into_inner(self.keys).ok_or(LocalFault::WorkOutstanding)?);
-        let message = Message::EvaluatedAck {
-            signature: signer.sign(
-                labels::EVALUATION,
-                &[
-                    &Role::Requester.byte(),
-                    &self.terms.round_id().0,
-                    &self.evaluation_root.0,
-                ],
-            ),
-        };
         let pending = PendingQuestion::new(
             self.terms,
             self.case_reference,
@@ -278,6 +268,7 @@ impl Deriving {
             question.root(),
             self.evaluation_root,
         );
+        let message = pending.evaluated_ack(signer);
         Ok((pending, message))
     }
 }

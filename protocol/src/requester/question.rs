@@ -10,7 +10,7 @@ use crate::labels;
 use crate::message::Message;
 use crate::pair_log::EndReason;
 use crate::requester::AwaitingAnswers;
-use crate::signature::{NodeSigner, SignatureBytes, verify};
+use crate::signature::{NodeSigner, Role, SignatureBytes, verify};
 use crate::terms::{Terms, check_clock};
 
 /// Cells are written, keys erased; waits for the own authoriser.
@@ -53,6 +53,18 @@ impl PendingQuestion {
     /// Root over all evaluated chunks.
     pub fn evaluation_root(&self) -> Digest {
         self.evaluation_root
+    }
+
+    /// The acknowledgement of the evaluation: repeated on every new connection, since it may have been lost.
+    pub fn evaluated_ack(&self, signer: &NodeSigner) -> Message {
+        let parts: [&[u8]; 3] = [
+            &Role::Requester.byte(),
+            &self.terms.round_id().0,
+            &self.evaluation_root.0,
+        ];
+        Message::EvaluatedAck {
+            signature: signer.sign(labels::EVALUATION, &parts),
+        }
     }
 
     /// The authoriser approved exactly this question.
