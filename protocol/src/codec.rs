@@ -8,6 +8,9 @@ use bincode::{Decode, Encode, config};
 
 /// Largest control message: terms with 32 key types are below 6 KiB, a pair offer below 8 KiB.
 pub const CONTROL_BYTES_MAX: usize = 65_536;
+/// Most bytes that a decoder allocates on the word of a length. An empty string is 8 bytes on the wire and 24 in
+/// memory, so what a frame holds may be three times as large once decoded.
+const DECODED_BYTES_MAX: usize = 4 * CONTROL_BYTES_MAX;
 
 /// Why some bytes are not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +39,7 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > CONTROL_BYTES_MAX {
         return Err(CodecError::TooLong(bytes.len()));
     }
-    let limited = config().with_limit::<CONTROL_BYTES_MAX>();
+    let limited = config().with_limit::<DECODED_BYTES_MAX>();
     let (value, used): (T, usize) =
         bincode::decode_from_slice(bytes, limited).map_err(|_| CodecError::Invalid)?;
     if used != bytes.len() {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::codec::{decode, encode};
+use crate::codec::{CONTROL_BYTES_MAX, decode, encode};
 use crate::error::LocalFault;
 use crate::hash::{framed, h256};
 use crate::ids::{Digest, ItemId, RoundId};
@@ -56,7 +56,8 @@ impl Package {
     /// Whether the package fits into an item.
     pub fn check_size(&self, terms: &Terms) -> Result<(), LocalFault> {
         let got = encode(self).len();
-        let max = (terms.offer().item_bytes as usize).saturating_sub(LENGTH_BYTES);
+        let room = (terms.offer().item_bytes as usize).saturating_sub(LENGTH_BYTES);
+        let max = room.min(CONTROL_BYTES_MAX);
         if got > max {
             Err(LocalFault::PackageTooLarge { got, max })
         } else {

@@ -1,5 +1,6 @@
 //! What only a dishonest node makes: cells of its own choosing, statements signed over anything.
 
+use ed25519_dalek::{Signer, SigningKey};
 use mandorla_kernels::framed_sha256;
 use mandorla_protocol::{Payload, PrfValue, Terms, write_cell};
 use sha2::{Digest, Sha256};
@@ -52,5 +53,21 @@ pub(crate) fn sign_answer(plan: &Plan, mut body: Vec<u8>) -> Vec<u8> {
     let digest = framed_sha256("mandorla/1 answer", [body.as_slice()]);
     let signer = plan.parties.responder_signer();
     body.extend_from_slice(&signer.sign("mandorla/1 answer", &[&digest]));
+    body
+}
+
+/// A place with any content, properly signed by the responder's review desk for a slot.
+pub(crate) fn sign_place(plan: &Plan, seed: &[u8; 32], slot: u8, mut body: Vec<u8>) -> Vec<u8> {
+    let round_id = terms_of(plan).round_id();
+    let mut signed = Vec::new();
+    let label = b"mandorla/1 item";
+    signed.push(u8::try_from(label.len()).unwrap());
+    signed.extend_from_slice(label);
+    for part in [round_id.as_ref(), &[slot], &body] {
+        signed.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        signed.extend_from_slice(part);
+    }
+    let signature = SigningKey::from_bytes(seed).sign(&signed);
+    body.extend_from_slice(&signature.to_bytes());
     body
 }

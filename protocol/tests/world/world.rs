@@ -29,7 +29,7 @@ use mandorla_protocol::{
 
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use forge::{Forged, forged_cells, sign_answer, terms_of};
+pub(crate) use forge::{Forged, forged_cells, sign_answer, sign_place, terms_of};
 pub(crate) use plan::{
     Coins, Decision, Found, Parties, Plan, Subject, Verdict, match_key, reference, rows, subject,
     text_of, types_of,
