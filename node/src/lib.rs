@@ -1,1 +1,43 @@
-//! The daemon of an agency: rounds, review, store and control socket.
+//! # The daemon of an agency
+//!
+//! ```text
+//!  control socket ── server ──► peers · agreements · datasets · audit        (one module per noun)
+//!                        │
+//!                        ├────► rounds ──► requester driver ─┐      ┌─ responder driver ◄── peers
+//!                        │                                   ├ QUIC ┤
+//!                        └────► review (the desk: holds the release key; approves, releases, refuses)
+//!                                        │
+//!                                 store: one transaction per change, its ledger entry inside it
+//! ```
+//! The protocol's machines do the thinking; the drivers carry their messages, run their jobs on worker threads, and
+//! make each state durable before its message leaves.
+
+mod agreements;
+mod audit;
+mod clock;
+mod config;
+mod control_stream;
+mod daemon;
+mod data_dir;
+mod datasets;
+mod failed;
+mod identity;
+mod logging;
+mod node;
+mod open;
+mod peers;
+mod records;
+mod review;
+mod rounds;
+mod server;
+mod status;
+
+pub use clock::Clock;
+pub use config::{Config, ConfigError, Policy, User};
+pub use daemon::{RunError, run};
+pub use data_dir::{InitError, InitOptions, Initialised, default_data_dir, init};
+pub use identity::{Identity, IdentityError};
+pub use logging::init_logging;
+pub use node::{Caller, Node};
+pub use open::OpenError;
+pub use server::SocketError;

@@ -1,0 +1,143 @@
+//! `node.toml`: what the operator decides about this node.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mandorla_control::Role;
+use serde::{Deserialize, Serialize};
+
+/// File name in the data directory.
+pub(crate) const CONFIG_NAME: &str = "node.toml";
+
+/// The configuration of a node. Unknown keys are errors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Always 1.
+    pub schema: u32,
+    /// Name for people.
+    pub name: String,
+    /// Party code in agreements, `[A-Z][A-Z0-9-]{1,15}`.
+    pub code: String,
+    /// ISO 3166 alpha-2 country code.
+    pub country: String,
+    /// UDP address to listen on for peers.
+    pub listen: SocketAddr,
+    /// UDP address that the card names, where it differs from `listen`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// Control socket; in the data directory if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Worker threads for group arithmetic; all cores if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Local limits: the effective rule is always the agreement and these.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Named users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<User>,
+}
+
+/// Local policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Whether peers may propose rounds at all.
+    pub accept_rounds: bool,
+    /// Rounds of one peer that may be open at once.
+    pub open_rounds_per_peer_max: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            accept_rounds: true,
+            open_rounds_per_peer_max: 16,
+        }
+    }
+}
+
+/// A named user and what they may do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Name in the ledger.
+    pub name: String,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// Operating-system account of this user; without one, only the node's owner can act as this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a valid configuration.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads `node.toml` of a data directory.
+    pub fn read(data_dir: &Path) -> Result<Self, ConfigError> {
+        let path = data_dir.join(CONFIG_NAME);
+        let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        Self::parse(&text).map_err(|message| ConfigError::Invalid { path, message })
+    }
+
+    /// Parses and checks the text of a configuration.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if config.schema != 1 {
+            return Err(format!(
+                "schema {} is not known; this program reads schema 1",
+                config.schema
+            ));
+        }
+        let code = config.code.as_bytes();
+        let well_formed = (2..=16).contains(&code.len())
+            && code[0].is_ascii_uppercase()
+            && code
+                .iter()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-');
+        if !well_formed {
+            return Err(format!(
+                "code {:?}: 2 to 16 of A-Z, 0-9 and -, a letter first",
+                config.code
+            ));
+        }
+        if config.country.len() != 2 || !config.country.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err(format!(
+                "country {:?}: two letters, as GB or RS",
+                config.country
+            ));
+        }
+        Ok(config)
+    }
+
+    /// The control socket of a node in this data directory.
+    pub fn socket_path(&self, data_dir: &Path) -> PathBuf {
+        self.socket
+            .clone()
+            .unwrap_or_else(|| data_dir.join("control.sock"))
+    }
+}

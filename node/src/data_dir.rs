@@ -1,0 +1,457 @@
+//! `init`: the data directory of a new node.
+//!
+//! The configuration is written last and by one rename, so a directory with a `node.toml` is a whole node, and one
+//! without is a beginning that `init` completes: keys that are readable there are kept.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use mandorla_control::ErrorCode;
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+
+use crate::config::{CONFIG_NAME, Config, User};
+use crate::identity::{Identity, IdentityError};
+use crate::peers::CardFields;
+
+/// Names that a beginning of `init` may have left.
+const LEFTOVERS: [&str; 2] = ["keys.toml", "node.toml~"];
+
+/// What `init` needs to know.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// Name of the agency, for people.
+    pub name: String,
+    /// Party code in agreements.
+    pub code: String,
+    /// ISO 3166 alpha-2 country code.
+    pub country: String,
+    /// UDP address to listen on for peers.
+    pub listen: SocketAddr,
+    /// The directory to make.
+    pub data_dir: PathBuf,
+    /// Named users.
+    pub users: Vec<User>,
+}
+
+/// What `init` made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Initialised {
+    /// Fingerprint of the node's card.
+    pub fingerprint: String,
+    /// The configuration, to be looked at.
+    pub config_path: PathBuf,
+    /// The next command.
+    pub next: String,
+}
+
+/// Why there is no new node.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// There is a node already.
+    #[error("{} holds a node already", data_dir.display())]
+    Exists {
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} holds {found:?} and no node; a node needs a directory of its own", data_dir.display())]
+    NotEmpty {
+        /// The directory.
+        data_dir: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
+    /// Other accounts could read the directory, or it belongs to one.
+    #[error("{} must belong to this account and have mode 700 (chmod 700)", data_dir.display())]
+    OpenToOthers {
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// Name, code, country or users cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// The keys cannot be made or read.
+    #[error(transparent)]
+    Keys(#[from] IdentityError),
+    /// The operating system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl InitError {
+    /// The code that the command line reports it under.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Exists { .. } | Self::NotEmpty { .. } => ErrorCode::Exists,
+            Self::Invalid(_) => ErrorCode::BadRequest,
+            Self::OpenToOthers { .. } | Self::Keys(_) | Self::Io { .. } => ErrorCode::Storage,
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/mandorla`, else `~/.local/share/mandorla`; `None` where neither variable names a directory.
+pub fn default_data_dir() -> Option<PathBuf> {
+    default_in(std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME"))
+}
+
+/// The XDG base directory specification: a relative path is to be ignored.
+fn default_in(
+    data_home: Option<std::ffi::OsString>,
+    home: Option<std::ffi::OsString>,
+) -> Option<PathBuf> {
+    let absolute =
+        |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let data_home = data_home.and_then(absolute);
+    let data_home = data_home.or_else(|| Some(home.and_then(absolute)?.join(".local/share")));
+    Some(data_home?.join("mandorla"))
+}
+
+/// Makes a data directory with new keys and a commented configuration. Never replaces anything.
+pub fn init(options: &InitOptions) -> Result<Initialised, InitError> {
+    let text = config_text(options);
+    let config = Config::parse(&text).map_err(InitError::Invalid)?;
+    check(options)?;
+    let dir = options.data_dir.as_path();
+    let config_path = dir.join(CONFIG_NAME);
+    prepare(dir, &config_path)?;
+    let identity = keys(dir)?;
+    write_config(dir, &config_path, &text)?;
+    let card = CardFields::own(&config, &identity, options.listen.to_string());
+    Ok(Initialised {
+        fingerprint: card.fingerprint(),
+        config_path,
+        next: "mandorla node run".to_owned(),
+    })
+}
+
+fn check(options: &InitOptions) -> Result<(), InitError> {
+    let printable = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if !printable(&options.name) {
+        return Err(InitError::Invalid(
+            "the name is empty or not printable".to_owned(),
+        ));
+    }
+    check_users(&options.users).map_err(InitError::Invalid)
+}
+
+/// Every name and every account once: the first of two would silently win.
+pub(crate) fn check_users(users: &[User]) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
+    for user in users {
+        let name = user.name.as_str();
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(format!(
+                "user name {name:?}: letters, digits and signs of ASCII, without spaces"
+            ));
+        }
+        if !names.insert(name) {
+            return Err(format!("user {name} stands twice"));
+        }
+        if user.roles.is_empty() {
+            return Err(format!("user {name} has no role"));
+        }
+        if let Some(account) = user.os_user.as_deref()
+            && !accounts.insert(account)
+        {
+            return Err(format!("account {account} belongs to two users"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the directory, or finds in it nothing but the beginning of an earlier `init`.
+fn prepare(dir: &Path, config_path: &Path) -> Result<(), InitError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        |source| InitError::Io { path, source }
+    };
+    if config_path.symlink_metadata().is_ok() {
+        return Err(InitError::Exists {
+            data_dir: dir.to_owned(),
+        });
+    }
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    made.map_err(io(dir))?;
+    let metadata = std::fs::metadata(dir).map_err(io(dir))?;
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !is_ours || metadata.mode() & 0o077 != 0 {
+        return Err(InitError::OpenToOthers {
+            data_dir: dir.to_owned(),
+        });
+    }
+    for entry in std::fs::read_dir(dir).map_err(io(dir))? {
+        let found = entry
+            .map_err(io(dir))?
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        if !LEFTOVERS.contains(&found.as_str()) {
+            return Err(InitError::NotEmpty {
+                data_dir: dir.to_owned(),
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// New keys, or those of the beginning. A key file that was cut short was never used: no configuration came after it.
+fn keys(dir: &Path) -> Result<Identity, InitError> {
+    let path = dir.join(LEFTOVERS[0]);
+    if path.symlink_metadata().is_ok() {
+        match Identity::read(dir) {
+            Err(IdentityError::Invalid { .. }) => {
+                std::fs::remove_file(&path).map_err(|source| InitError::Io { path, source })?;
+            }
+            read => return Ok(read?),
+        }
+    }
+    Ok(Identity::create(dir, &mut UnwrapErr(SysRng))?)
+}
+
+fn write_config(dir: &Path, config_path: &Path, text: &str) -> Result<(), InitError> {
+    let fresh = dir.join(LEFTOVERS[1]);
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // A link fails where a rename would replace.
+        std::fs::hard_link(&fresh, config_path)?;
+        std::fs::remove_file(&fresh)?;
+        std::fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => InitError::Exists {
+            data_dir: dir.to_owned(),
+        },
+        _ => InitError::Io {
+            path: config_path.to_owned(),
+            source,
+        },
+    })
+}
+
+/// `node.toml` with every setting explained.
+fn config_text(options: &InitOptions) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut text = format!(
+        "\
+# A Mandorla node. Keys are in keys.toml beside it. Restart the node after a change.
+
+schema = 1
+name = {name}
+code = {code}         # names this party in agreements
+country = {country}      # ISO 3166, two letters
+listen = \"{listen}\"  # UDP, for peers
+# advertise = \"node.example.org:4433\"   # what the card says where peers reach the node by another address
+# socket = \"/run/mandorla/control.sock\" # control socket; control.sock in this directory if not given
+# threads = 4                           # worker threads for group arithmetic; all cores if not given
+
+# Local limits. The effective rule is always the agreement and these.
+[policy]
+accept_rounds = true             # whether peers may propose rounds at all
+open_rounds_per_peer_max = 16
+
+# Who may do what: operator, analyst, authoriser, auditor. One person never proposes and approves the same
+# round, and an auditor never decides. os_user is the account (name or number) that may use the socket as this
+# user; without it only the account that the node runs under can act as this user.
+",
+        name = quoted(&options.name),
+        code = quoted(&options.code),
+        country = quoted(&options.country),
+        listen = options.listen,
+    );
+    if options.users.is_empty() {
+        text.push_str("#\n# [[user]]\n# name = \"p.shah\"\n# roles = [\"authoriser\"]\n# os_user = \"pshah\"\n");
+    }
+    for user in &options.users {
+        let roles: Vec<String> = user.roles.iter().map(|role| quoted(role.word())).collect();
+        let roles = roles.join(", ");
+        let written = match &user.os_user {
+            None => write!(
+                text,
+                "\n[[user]]\nname = {}\nroles = [{roles}]\n",
+                quoted(&user.name)
+            ),
+            Some(os_user) => write!(
+                text,
+                "\n[[user]]\nname = {}\nroles = [{roles}]\nos_user = {}\n",
+                quoted(&user.name),
+                quoted(os_user)
+            ),
+        };
+        written.expect("writing to a String cannot fail");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use mandorla_control::Role;
+
+    use super::*;
+
+    fn options(data_dir: &Path) -> InitOptions {
+        InitOptions {
+            name: "Fictional \"Border\" Agency".into(),
+            code: "UK".into(),
+            country: "GB".into(),
+            listen: "127.0.0.1:4433".parse().unwrap(),
+            data_dir: data_dir.to_owned(),
+            users: vec![
+                User {
+                    name: "ana".into(),
+                    roles: vec![Role::Analyst],
+                    os_user: None,
+                },
+                User {
+                    name: "p.shah".into(),
+                    roles: vec![Role::Authoriser, Role::Auditor],
+                    os_user: Some("pshah".into()),
+                },
+            ],
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_directory_holds_a_whole_node_that_only_its_owner_can_read() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("a/b");
+        let made = init(&options(&dir)).unwrap();
+        assert_eq!(made.fingerprint.len(), 16);
+        assert_eq!(
+            (
+                mode(&dir),
+                mode(&dir.join("keys.toml")),
+                mode(&made.config_path)
+            ),
+            (0o700, 0o600, 0o600)
+        );
+        let config = Config::read(&dir).unwrap();
+        assert_eq!(config.name, options(&dir).name);
+        assert_eq!(config.user.len(), 2);
+        assert_eq!(config.user[1].roles, [Role::Authoriser, Role::Auditor]);
+        let names: BTreeSet<_> = std::fs::read_dir(&dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn nothing_is_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        init(&options(&dir)).unwrap();
+        let keys = std::fs::read(dir.join("keys.toml")).unwrap();
+        assert!(matches!(
+            init(&options(&dir)),
+            Err(InitError::Exists { .. })
+        ));
+        assert_eq!(std::fs::read(dir.join("keys.toml")).unwrap(), keys);
+    }
+
+    #[test]
+    fn a_beginning_is_completed_with_its_keys() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        let first = init(&options(&dir)).unwrap();
+        std::fs::rename(&first.config_path, dir.join("node.toml~")).unwrap();
+        let second = init(&options(&dir)).unwrap();
+        assert_eq!(second, first);
+    }
+
+    #[test]
+    fn keys_that_were_cut_short_are_made_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        let first = init(&options(&dir)).unwrap();
+        std::fs::remove_file(&first.config_path).unwrap();
+        let keys = std::fs::read(dir.join("keys.toml")).unwrap();
+        std::fs::write(dir.join("keys.toml"), &keys[..keys.len() / 2]).unwrap();
+        let second = init(&options(&dir)).unwrap();
+        assert_ne!(second.fingerprint, first.fingerprint);
+        assert!(Identity::read(&dir).is_ok());
+    }
+
+    #[test]
+    fn a_directory_with_other_things_or_other_readers_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(
+            init(&options(&dir)),
+            Err(InitError::OpenToOthers { .. })
+        ));
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(dir.join("thesis.txt"), "").unwrap();
+        assert!(matches!(
+            init(&options(&dir)),
+            Err(InitError::NotEmpty { .. })
+        ));
+        assert!(!dir.join("keys.toml").exists());
+    }
+
+    #[test]
+    fn what_could_not_be_a_configuration_leaves_no_trace() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        let changes: [fn(&mut InitOptions); 5] = [
+            |o| o.code = "uk".into(),
+            |o| o.country = "GBR".into(),
+            |o| o.name = " ".into(),
+            |o| o.users[1].name = "ana".into(),
+            |o| o.users[0].roles.clear(),
+        ];
+        for change in changes {
+            let mut bad = options(&dir);
+            change(&mut bad);
+            assert!(matches!(init(&bad), Err(InitError::Invalid(_))));
+        }
+        assert!(!dir.exists());
+    }
+
+    #[test]
+    fn the_default_follows_the_base_directory_specification() {
+        let of = |data: Option<&str>, home: Option<&str>| {
+            default_in(data.map(Into::into), home.map(Into::into))
+        };
+        assert_eq!(of(Some("/d"), Some("/h")), Some("/d/mandorla".into()));
+        assert_eq!(
+            of(Some("relative"), Some("/h")),
+            Some("/h/.local/share/mandorla".into())
+        );
+        assert_eq!(
+            of(None, Some("/h")),
+            Some("/h/.local/share/mandorla".into())
+        );
+        assert_eq!(of(None, None), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! One load: rows into a new generation, then the switch.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::MutexGuard;
+
+use mandorla_agreement::{ID_CHARS_MAX, SET_SUBJECTS_MAX};
+use mandorla_control::{
+    ApiError, DatasetLoad, DatasetView, ErrorCode, LoadReportView, RejectedView,
+};
+use mandorla_linkage::{Field, LoadError, LoadReport, MapFile, RowLimits, load_csv};
+use sha2::{Digest as _, Sha256};
+
+use super::rows::{NewRows, sweep_locked, try_lock};
+use super::upload::ROLES;
+use super::view;
+use crate::failed::Failed;
+use crate::node::{Caller, Node};
+use crate::records::dataset::{DATASETS, DatasetRecord};
+use crate::server::role_of;
+
+/// Loads a file, or only reports on it.
+pub(super) fn load(
+    node: &Node,
+    caller: &Caller,
+    header: &DatasetLoad,
+    file: impl Read,
+) -> Result<DatasetView, ApiError> {
+    check_name(&header.name)?;
+    let map = MapFile::parse(&header.map).map_err(|error| {
+        ApiError::new(ErrorCode::BadMap, error.to_string())
+            .hint("correct the map file, then: mandorla dataset load … --dry-run")
+    })?;
+    if header.dry_run {
+        let facts = read(file, &map, |_| Ok(()))?;
+        return Ok(view(facts.into_record(node, header, 0)));
+    }
+    let lock = try_lock(node).ok_or_else(|| {
+        ApiError::new(ErrorCode::InUse, "another load is under way")
+            .hint("wait for its end: mandorla dataset list")
+    })?;
+    let loaded = store(node, caller, header, &map, file);
+    clean_up(node, &lock);
+    loaded.map(view)
+}
+
+/// The old rows, or those of a load that broke off. The next load or start tries again if this fails.
+fn clean_up(node: &Node, lock: &MutexGuard<'_, ()>) {
+    if let Err(error) = sweep_locked(node, lock) {
+        tracing::warn!(%error, "rows that nothing needs were not removed");
+    }
+}
+
+fn store(
+    node: &Node,
+    caller: &Caller,
+    header: &DatasetLoad,
+    map: &MapFile,
+    file: impl Read,
+) -> Result<DatasetRecord, ApiError> {
+    let mut rows = NewRows::begin(node)?;
+    let facts = read(file, map, |subject| rows.push(subject))?;
+    if facts.subjects == 0 {
+        let message = format!(
+            "none of {} rows became a subject; nothing was kept",
+            facts.report.rows_in
+        );
+        return Err(ApiError::new(ErrorCode::BadFile, message)
+            .hint("mandorla dataset load … --dry-run says why each row was refused"));
+    }
+    let record = facts.into_record(node, header, rows.generation);
+    let report = &record.report;
+    let rejected: serde_json::Map<String, serde_json::Value> = report
+        .rejected
+        .iter()
+        .map(|(reason, rows)| (reason.clone(), rows.rows.into()))
+        .collect();
+    let event = node
+        .event_by("dataset.loaded", caller, role_of(caller, ROLES))
+        .detail("dataset", record.name.clone())
+        .detail("generation", record.generation)
+        .detail("rows_in", report.rows_in)
+        .detail("accepted", report.accepted)
+        .detail("rejected", rejected)
+        .detail("file_digest", report.file_digest.clone())
+        .detail("digest", record.digest.clone());
+    node.store.write(|tx| {
+        rows.put(tx)?;
+        tx.put(DATASETS, record.name.as_str(), &record)?;
+        tx.append_ledger(event)?;
+        Ok::<_, Failed>(())
+    })?;
+    Ok(record)
+}
+
+/// What a file holds.
+struct Facts {
+    subjects: u64,
+    fields: BTreeSet<Field>,
+    digest: [u8; 32],
+    report: LoadReport,
+}
+
+/// Reads a file and hands on the bytes of each subject.
+fn read(
+    file: impl Read,
+    map: &MapFile,
+    mut keep: impl FnMut(&[u8]) -> Result<(), ApiError>,
+) -> Result<Facts, ApiError> {
+    let limits = RowLimits {
+        rows_max: SET_SUBJECTS_MAX, // a larger dataset could take part in no round
+        ..RowLimits::default()
+    };
+    let mut subjects = 0;
+    let mut fields = BTreeSet::new();
+    // Framed by length, so that no two lists of subjects have the same digest.
+    let mut digest = Sha256::new();
+    let mut kept = Ok(());
+    let loaded = load_csv(file, map, &limits).map_err(|error| unreadable(&error))?;
+    let report = loaded.for_each_subject(|subject| {
+        if kept.is_err() {
+            return; // the file is read to its end for its digest's sake only
+        }
+        let bytes = subject.to_bytes();
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(&bytes);
+        fields.extend(subject.values.keys().copied());
+        subjects += 1;
+        kept = keep(&bytes);
+    });
+    kept?;
+    Ok(Facts {
+        subjects,
+        fields,
+        digest: digest.finalize().into(),
+        report: report.map_err(|error| unreadable(&error))?,
+    })
+}
+
+impl Facts {
+    fn into_record(self, node: &Node, header: &DatasetLoad, generation: u64) -> DatasetRecord {
+        let fields = self.fields.iter().map(|field| field.name().to_owned());
+        DatasetRecord {
+            name: header.name.clone(),
+            generation,
+            subjects: self.subjects,
+            fields: fields.collect(),
+            digest: hex::encode(self.digest),
+            loaded_at: node.clock.now_s(),
+            report: report_view(self.report, header.dry_run),
+        }
+    }
+}
+
+fn report_view(report: LoadReport, dry_run: bool) -> LoadReportView {
+    let rejected = report.rejected.into_iter().map(|(reason, rejected)| {
+        let rows = RejectedView {
+            rows: rejected.rows,
+            lines: rejected.first_lines,
+        };
+        (reason.words().to_owned(), rows)
+    });
+    LoadReportView {
+        rows_in: report.rows_in,
+        accepted: report.accepted,
+        rejected: rejected.collect(),
+        warnings: report.warnings.lines(),
+        file_digest: report.sha256,
+        dry_run,
+    }
+}
+
+/// The rule of dataset names in agreements.
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let fits = name.len() <= ID_CHARS_MAX
+        && name.bytes().all(known)
+        && name
+            .as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_alphanumeric);
+    if fits {
+        return Ok(());
+    }
+    let message = format!(
+        "dataset names have 1 to {ID_CHARS_MAX} letters, digits, - and _, a letter or digit first"
+    );
+    Err(ApiError::new(ErrorCode::BadRequest, message)
+        .hint("mandorla dataset load NAME FILE --map FILE"))
+}
+
+/// The texts of a load error may quote the header line, never a row.
+fn unreadable(error: &LoadError) -> ApiError {
+    let (code, hint) = match error {
+        LoadError::MissingColumns { .. }
+        | LoadError::AmbiguousColumn { .. }
+        | LoadError::NoHeader { .. } => (
+            ErrorCode::BadMap,
+            "name the columns in the map file as the header of the data file has them",
+        ),
+        LoadError::Io(_) => (ErrorCode::BadFile, "nothing was kept; load the file again"),
+        _ => (
+            ErrorCode::BadFile,
+            "nothing was kept; correct the file, then: mandorla dataset load … --dry-run",
+        ),
+    };
+    ApiError::new(code, error.to_string()).hint(hint)
+}

@@ -1,0 +1,96 @@
+//! The node: what every module works on.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, RwLock};
+
+use mandorla_control::{ApiError, ErrorCode, Role};
+use mandorla_kernels::Kernel;
+use mandorla_store::{LedgerEvent, Store, StoreError};
+use mandorla_transport::{Endpoint, PeerKey};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::review::Desk;
+use crate::rounds::{Runtime, Workers};
+
+/// An open node.
+pub struct Node {
+    /// Configuration.
+    pub(crate) config: Config,
+    /// Data directory.
+    pub(crate) data_dir: PathBuf,
+    /// Keys.
+    pub(crate) identity: Identity,
+    /// Database, run files, ledger.
+    pub(crate) store: Store,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Batch arithmetic.
+    pub(crate) kernel: Kernel,
+    /// QUIC endpoint, once listening.
+    pub(crate) endpoint: OnceLock<Endpoint>,
+    /// Set to true to stop.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// When the daemon started, Unix seconds.
+    pub(crate) started_s: u64,
+    /// Party codes by transport key, of every peer in the table.
+    pub(crate) peer_keys: RwLock<HashMap<PeerKey, String>>,
+    /// Peers that are to come back later, and the Unix millisecond from which on they are welcome again.
+    pub(crate) quiet: Mutex<HashMap<PeerKey, u64>>,
+    /// Held by the one load of a dataset that may be under way.
+    pub(crate) loading: Mutex<()>,
+    /// Group arithmetic.
+    pub(crate) workers: Workers,
+    /// What runs beside the store for rounds.
+    pub(crate) rounds: Runtime,
+    /// Holds the release key.
+    pub(crate) desk: Desk,
+}
+
+/// Who makes a call, as the node sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Name in the ledger.
+    pub name: String,
+    /// Roles.
+    pub roles: Vec<Role>,
+}
+
+impl Caller {
+    /// Whether the caller holds one of the roles; an empty list asks for none.
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        roles.is_empty() || roles.iter().any(|role| self.roles.contains(role))
+    }
+}
+
+impl Node {
+    /// The party code of this node.
+    pub fn code(&self) -> &str {
+        &self.config.code
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A ledger event at this moment.
+    pub(crate) fn event(&self, event: &str) -> LedgerEvent {
+        LedgerEvent::new(self.clock.now_s(), event)
+    }
+
+    /// A ledger event by a caller in a role.
+    pub(crate) fn event_by(&self, event: &str, caller: &Caller, role: Role) -> LedgerEvent {
+        self.event(event).by(caller.name.clone(), role.word())
+    }
+}
+
+/// What a store failure means to the caller: never a detail of stored data.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(crate) fn storage(error: StoreError) -> ApiError {
+    ApiError::new(ErrorCode::Storage, error.to_string())
+        .hint("mandorla status; then look at free space and owner of the data directory")
+}

@@ -1,0 +1,157 @@
+//! Opening a node: configuration, keys, store, kernel.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use mandorla_control::ErrorCode;
+use mandorla_kernels::{Kernel, LevelError};
+use mandorla_store::{Store, StoreConfig, StoreError};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{CONFIG_NAME, Config, ConfigError};
+use crate::data_dir::check_users;
+use crate::datasets;
+use crate::identity::{Identity, IdentityError};
+use crate::node::Node;
+use crate::peers;
+use crate::records::SCHEMA;
+use crate::review::Desk;
+use crate::rounds::{Runtime, Workers};
+
+/// Why a node cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory holds no node.
+    #[error("{} holds no node", data_dir.display())]
+    NotInitialised {
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] IdentityError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel asked for cannot be used.
+    #[error(transparent)]
+    Kernel(#[from] LevelError),
+    /// Core dumps of this process cannot be switched off, and one would hold keys and records.
+    #[error("core dumps cannot be switched off: {0}")]
+    CoreDumps(io::Error),
+}
+
+impl OpenError {
+    /// The code that the command line reports it under.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotInitialised { .. } => ErrorCode::NotInitialised,
+            Self::Config(_) | Self::Kernel(_) => ErrorCode::BadConfig,
+            Self::Store(StoreError::InUse { .. }) => ErrorCode::AlreadyRunning,
+            Self::Keys(_) | Self::Store(_) | Self::CoreDumps(_) => ErrorCode::Storage,
+        }
+    }
+
+    /// The next command.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotInitialised { .. } => "mandorla init --name NAME --country CC",
+            Self::Config(_) => "correct node.toml in the data directory",
+            Self::Kernel(_) => "unset MANDORLA_KERNEL, or name a level that this processor has",
+            Self::Store(StoreError::InUse { .. }) => "mandorla status; mandorla node stop",
+            Self::Keys(_) | Self::Store(_) | Self::CoreDumps(_) => {
+                "look at free space, owner and mode of the data directory"
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Opens the node in a data directory. One process at a time can have it open.
+    ///
+    /// From here on this process leaves no core dump and cannot be traced by other processes of the same account: its
+    /// memory holds keys and records.
+    pub fn open(data_dir: &Path, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        keep_memory_private().map_err(OpenError::CoreDumps)?;
+        if !data_dir.join(CONFIG_NAME).exists() {
+            return Err(OpenError::NotInitialised {
+                data_dir: data_dir.to_owned(),
+            });
+        }
+        let config = Config::read(data_dir)?;
+        check_users(&config.user).map_err(|message| ConfigError::Invalid {
+            path: data_dir.join(CONFIG_NAME),
+            message,
+        })?;
+        let identity = Identity::read(data_dir)?;
+        let store = Store::open(
+            data_dir,
+            StoreConfig {
+                node_name: config.code.clone(),
+                signing_key: identity.ledger_key(),
+                retired_keys: Vec::new(),
+                schema: SCHEMA,
+                migrations: &[],
+                now_unix_s: clock.now_s(),
+            },
+        )?;
+        let node = Self {
+            started_s: clock.now_s(),
+            kernel: Kernel::detect()?,
+            data_dir: data_dir.to_owned(),
+            endpoint: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+            peer_keys: RwLock::new(HashMap::new()),
+            quiet: Mutex::new(HashMap::new()),
+            loading: Mutex::new(()),
+            workers: Workers::new(config.threads),
+            rounds: Runtime::default(),
+            desk: Desk::new(&identity),
+            config,
+            identity,
+            store,
+            clock,
+        };
+        peers::refresh(&node)?;
+        datasets::sweep(&node)?;
+        Ok(Arc::new(node))
+    }
+}
+
+fn keep_memory_private() -> io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_without_a_node_is_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Node::open(dir.path(), Clock::System).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::NotInitialised);
+    }
+
+    #[test]
+    fn an_open_node_cannot_dump_its_memory() {
+        keep_memory_private().unwrap();
+        let limit = rustix::process::getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        let behaviour = rustix::process::dumpable_behavior().unwrap();
+        assert_eq!(behaviour, DumpableBehavior::NotDumpable);
+    }
+}

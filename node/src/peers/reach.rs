@@ -1,0 +1,227 @@
+//! Peers on the network: who is admitted, where they are, and whether they answer.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use mandorla_control::{ApiError, ErrorCode, PeerPong};
+use mandorla_protocol::{CLOCK_SKEW_MAX_S, Message};
+use mandorla_store::StoreError;
+use mandorla_transport::{Admission, CloseCode, ConnectError, Connection, PeerDirectory, PeerKey};
+use rand::Rng as _;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+use crate::control_stream::{ControlError, ControlStream};
+use crate::node::Node;
+use crate::records::peer::{PEERS, PeerRecord};
+
+/// A resolver that has not answered by then has lost the question.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A pong is no work: later than this it is of no use.
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// `last_seen` is written at most so often per peer, so that a peer that connects in a loop costs no disk.
+const SEEN_STEP_S: u64 = 60;
+
+/// The directory that the transport asks; it does not keep the node alive.
+pub(crate) struct KnownPeers(Weak<Node>);
+
+impl KnownPeers {
+    pub(crate) fn new(node: &Arc<Node>) -> Self {
+        Self(Arc::downgrade(node))
+    }
+}
+
+impl PeerDirectory for KnownPeers {
+    fn admit(&self, key: &PeerKey) -> Admission {
+        let Some(node) = self.0.upgrade() else {
+            return Admission::Unknown;
+        };
+        if super::code_of(&node, key).is_none() {
+            Admission::Unknown
+        } else if node.is_quiet(key) {
+            Admission::Quiet
+        } else {
+            Admission::Known
+        }
+    }
+}
+
+impl Node {
+    /// Whether this peer is to come back later.
+    pub(crate) fn is_quiet(&self, key: &PeerKey) -> bool {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        match quiet.get(key) {
+            Some(until_ms) if *until_ms > self.clock.now_ms() => true,
+            Some(_) => {
+                quiet.remove(key);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Takes no connection from this peer until then, Unix milliseconds.
+    pub(crate) fn keep_quiet(&self, key: &PeerKey, until_ms: u64) {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.insert(*key, until_ms);
+    }
+}
+
+/// Where a peer listens, and the key that it must prove there.
+pub(crate) async fn address_of(node: &Node, code: &str) -> Result<(SocketAddr, PeerKey), ApiError> {
+    let record = super::find(node, code)?;
+    let key: PeerKey = record
+        .transport_key
+        .parse()
+        .map_err(|_| super::damaged(code))?;
+    Ok((resolve(node, &record).await?, key))
+}
+
+/// The first address of the peer's host that this node's socket can send to.
+async fn resolve(node: &Node, record: &PeerRecord) -> Result<SocketAddr, ApiError> {
+    let unreachable = |why: &str| {
+        let message = format!("the address {} of {} {why}", record.address, record.code);
+        ApiError::new(ErrorCode::PeerUnreachable, message).hint(format!(
+            "check the name service, or ask {} for a new card: mandorla peer add FILE",
+            record.code
+        ))
+    };
+    let found = timeout(RESOLVE_TIMEOUT, lookup_host(record.address.as_str()))
+        .await
+        .map_err(|_| unreachable("was not resolved in time"))?
+        .map_err(|_| unreachable("cannot be resolved"))?;
+    let ours_is_v4 = node.config.listen.is_ipv4();
+    let mut usable = found.filter(|address| address.is_ipv4() || !ours_is_v4);
+    usable
+        .next()
+        .ok_or_else(|| unreachable("is IPv6 only, and this node listens on IPv4"))
+}
+
+/// Connects, asks, and waits for the first authenticated reply.
+pub(super) async fn ping(node: &Node, code: &str) -> Result<PeerPong, ApiError> {
+    let (address, key) = address_of(node, code).await?;
+    let endpoint = node.endpoint.get().ok_or_else(|| {
+        ApiError::new(ErrorCode::Unreachable, "this node does not listen yet")
+            .hint("mandorla status")
+    })?;
+    let begin = Instant::now();
+    let connection = endpoint
+        .connect(address, &key)
+        .await
+        .map_err(|error| connect_error(code, &error))?;
+    let nonce: u64 = rand::rng().next_u64();
+    let answer = exchange(&connection, nonce).await;
+    connection.close(CloseCode::DONE, "");
+    let time = match answer.map_err(|error| control_error(code, &error))? {
+        Message::Pong {
+            nonce: echoed,
+            time,
+        } if echoed == nonce => time,
+        other => {
+            let message = format!("{code} answered a ping with {}", other.name());
+            return Err(ApiError::new(ErrorCode::PeerMisbehaved, message)
+                .hint("compare `mandorla version` on both nodes"));
+        }
+    };
+    let handshake_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Err(error) = note_seen(node, code) {
+        tracing::warn!(%error, peer = code, "the time of the last connection was not stored");
+    }
+    let ahead_s = i128::from(time) - i128::from(node.clock.now_s());
+    let clock_offset_s = i64::try_from(ahead_s).unwrap_or(i64::MAX);
+    if clock_offset_s.unsigned_abs() > CLOCK_SKEW_MAX_S {
+        let message = format!(
+            "the clock of {code} is {clock_offset_s} s ahead of this node's; at most {CLOCK_SKEW_MAX_S} s either way is allowed"
+        );
+        return Err(ApiError::new(ErrorCode::PeerClock, message)
+            .hint("check the time service on both hosts: timedatectl"));
+    }
+    Ok(PeerPong {
+        peer: code.to_owned(),
+        handshake_ms,
+        clock_offset_s,
+    })
+}
+
+async fn exchange(connection: &Connection, nonce: u64) -> Result<Message, ControlError> {
+    let mut stream = ControlStream::open(connection).await?;
+    stream.send(&Message::Ping { nonce }).await?;
+    stream.receive(PONG_TIMEOUT).await
+}
+
+/// The reply to a ping; for the code that takes a peer's connections.
+pub(crate) fn answer_ping(node: &Node, nonce: u64) -> Message {
+    Message::Pong {
+        nonce,
+        time: node.clock.now_s(),
+    }
+}
+
+/// Notes that a peer was there, if that was not noted within the last minute.
+pub(crate) fn note_seen(node: &Node, code: &str) -> Result<(), StoreError> {
+    let now = node.clock.now_s();
+    let is_due = |record: &PeerRecord| {
+        record
+            .last_seen
+            .is_none_or(|seen| now >= seen + SEEN_STEP_S)
+    };
+    let record = node.store.read()?.find(PEERS, code)?;
+    if !record.is_some_and(|record| is_due(&record)) {
+        return Ok(());
+    }
+    node.store.write_unlogged(|tx| {
+        let Some(mut record) = tx.find(PEERS, code)? else {
+            return Ok(());
+        };
+        record.last_seen = record.last_seen.max(Some(now));
+        tx.put(PEERS, code, &record)
+    })
+}
+
+/// What a failed connection means to the operator.
+pub(crate) fn connect_error(code: &str, error: &ConnectError) -> ApiError {
+    let (number, hint) = match error {
+        ConnectError::TimedOut { .. } | ConnectError::Handshake { .. } => (
+            ErrorCode::PeerUnreachable,
+            "ask the peer whether its node runs, and both networks whether UDP may pass".to_owned(),
+        ),
+        ConnectError::Address { .. } => (
+            ErrorCode::PeerUnreachable,
+            "listen and the peer's address must both be IPv4, or listen be IPv6".to_owned(),
+        ),
+        ConnectError::EndpointClosed => {
+            (ErrorCode::PeerUnreachable, "mandorla node run".to_owned())
+        }
+        ConnectError::WrongKey { .. } | ConnectError::NoProof { .. } => (
+            ErrorCode::PeerKey,
+            format!(
+                "call the operator of {code}: either its keys changed, or somebody else answers there"
+            ),
+        ),
+        ConnectError::Refused { .. } => (
+            ErrorCode::PeerRefused,
+            format!("{code} must add this node's card: mandorla peer export"),
+        ),
+        ConnectError::Quiet { .. } | ConnectError::Busy { .. } | ConnectError::Closed { .. } => (
+            ErrorCode::PeerRefused,
+            format!("it is a matter of time: mandorla peer ping {code}"),
+        ),
+        ConnectError::ProtocolMismatch { .. } | ConnectError::KeyExchangeMismatch { .. } => (
+            ErrorCode::PeerUnreachable,
+            "check the address; compare `mandorla version` on both nodes".to_owned(),
+        ),
+    };
+    ApiError::new(number, format!("{code}: {error}")).hint(hint)
+}
+
+fn control_error(code: &str, error: &ControlError) -> ApiError {
+    let number = match error {
+        ControlError::Line(_) | ControlError::TimedOut(_) => ErrorCode::PeerUnreachable,
+        ControlError::Refused(_) => ErrorCode::PeerRefused,
+        ControlError::Malformed(_) => ErrorCode::PeerMisbehaved,
+    };
+    ApiError::new(number, format!("{code}: {error}")).hint(format!("mandorla peer ping {code}"))
+}

@@ -1,0 +1,75 @@
+//! Hits: at the responder, those found and what was decided; at the requester, those released to it.
+
+use mandorla_store::Table;
+use serde::{Deserialize, Serialize};
+
+/// (round, hit id): hits on own records, at the responder.
+pub(crate) const HITS: Table<(&str, &str), HitRecord> = Table::new("hits");
+/// Hit id → round, at the responder.
+pub(crate) const HIT_ROUNDS: Table<&str, String> = Table::new("hit_rounds");
+/// Hit id: released hits, at the requester.
+pub(crate) const RELEASED: Table<&str, ReleasedRecord> = Table::new("released");
+
+/// A hit on an own subject.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HitRecord {
+    pub id: String,
+    pub own_subject: u64,
+    pub own_reference: String,
+    pub subject_number: u32,
+    pub own_key_types: u32,
+    pub peer_key_types: u32,
+    pub agreed: Vec<AgreedRecord>,
+    pub grade: String,
+    pub decision: Option<DecisionRecord>,
+    /// A first officer's release where two are needed.
+    pub first_release: Option<String>,
+}
+
+impl HitRecord {
+    pub(crate) fn agreed_types(&self) -> u32 {
+        self.agreed
+            .iter()
+            .fold(0, |mask, agreed| mask | 1 << agreed.key_type)
+    }
+}
+
+/// A match key that agrees. The hit key is erased at close.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AgreedRecord {
+    pub key_type: u8,
+    /// Hexadecimal of the match key, to order by.
+    pub match_key: String,
+    /// Hexadecimal; empty after close.
+    pub hit_key: String,
+}
+
+/// A decision on a hit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DecisionRecord {
+    /// `released`, `redacted`, `refused`.
+    pub kind: String,
+    pub by: String,
+    pub reason: String,
+    pub at: u64,
+    /// Names of the fields that leave.
+    pub fields: Vec<String>,
+    pub slot: Option<u8>,
+    /// Hexadecimal of the sealed place.
+    pub place: Option<String>,
+}
+
+/// A hit that the peer released to us.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReleasedRecord {
+    pub id: String,
+    pub round: String,
+    pub own_subject: u64,
+    pub own_reference: String,
+    pub proven_types: u32,
+    pub conflicting_types: u32,
+    pub grade: String,
+    pub fields: Vec<(String, Vec<String>)>,
+    pub handling: String,
+    pub at: u64,
+}

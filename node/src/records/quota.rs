@@ -1,0 +1,43 @@
+//! Quotas: what the responder's evaluations used up at the requester. Never refunded.
+
+use mandorla_store::{StoreError, Table, WriteTx};
+
+/// (`<agreement>/<match key>`, UTC day number): padded evaluations charged that day.
+pub(crate) const EVALUATIONS: Table<(&str, u64), u64> = Table::new("evaluations");
+
+const DAY_S: u64 = 86_400;
+
+fn name(agreement: &str, match_key: &str) -> String {
+    format!("{agreement}/{match_key}")
+}
+
+/// Evaluations charged in the days that a period ending now touches.
+pub(crate) fn used(
+    tx: &WriteTx<'_>,
+    agreement: &str,
+    match_key: &str,
+    period_s: u64,
+    now_s: u64,
+) -> Result<u64, StoreError> {
+    let name = name(agreement, match_key);
+    let first = now_s.saturating_sub(period_s) / DAY_S;
+    let rows = tx.scan(
+        EVALUATIONS,
+        (name.as_str(), first)..=(name.as_str(), now_s / DAY_S),
+    )?;
+    Ok(rows.into_iter().map(|(_, count)| count).sum())
+}
+
+/// Charges evaluations to today.
+pub(crate) fn charge(
+    tx: &WriteTx<'_>,
+    agreement: &str,
+    match_key: &str,
+    evaluations: u64,
+    now_s: u64,
+) -> Result<(), StoreError> {
+    let name = name(agreement, match_key);
+    let key = (name.as_str(), now_s / DAY_S);
+    let before = tx.find(EVALUATIONS, key)?.unwrap_or(0);
+    tx.put(EVALUATIONS, key, &(before + evaluations))
+}

@@ -1,0 +1,403 @@
+//! Decisions: durable with their ledger entry, by somebody else than who proposed.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use mandorla_agreement::State;
+use mandorla_control::{
+    ApiError, Decided, ErrorCode, ReviewApprove, ReviewDecline, ReviewRefuse, ReviewRelease, Role,
+};
+use mandorla_linkage::Field;
+use mandorla_protocol::requester::PendingQuestion;
+use mandorla_protocol::responder::Questioned;
+use mandorla_protocol::{EndReason, LocalFault, Release, place_digest};
+use mandorla_store::{StoreError, WriteTx};
+
+use super::inbox::hit_of;
+use super::release::{Draft, draft, releasable};
+use crate::node::{Caller, Node, storage};
+use crate::records::hit::{DecisionRecord, HITS, HitRecord};
+use crate::records::round::{RoundRecord, RoundState};
+use crate::rounds::{end_own_round, required, ruled_of, update};
+use crate::server::ServeBlocking;
+
+/// Why a decision was not taken: the store, or a reason for the officer.
+enum Stop {
+    Store(StoreError),
+    Said(ApiError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl From<Stop> for ApiError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Store(error) => storage(error),
+            Stop::Said(error) => error,
+        }
+    }
+}
+
+impl ServeBlocking for ReviewApprove {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
+        let round = required(node, &self.round)?;
+        not_own(node, &round, caller)?;
+        must_be_live(node, &round)?;
+        let event = node
+            .event_by("question.approved", caller, Role::Authoriser)
+            .detail("reason", self.reason);
+        update::<Stop>(node, &round.id, event, |_, record| {
+            let question: PendingQuestion = (record.state == RoundState::AwaitingApproval)
+                .then(|| record.machine())
+                .flatten()
+                .ok_or_else(|| wrong_state(record))?;
+            if node.clock.now_s() > question.terms().question_deadline() {
+                let message = format!("round {} has lapsed: nobody approved it in time", record.id);
+                return Err(ApiError::new(ErrorCode::TooLate, message)
+                    .hint("mandorla round propose")
+                    .into());
+            }
+            let approval = node.desk.approve(question.summary());
+            let seeking = question.approve(&approval).map_err(internal)?;
+            record.state = RoundState::Sending;
+            record.set_machine(&seeking);
+            "approved; the question is being sent".clone_into(&mut record.detail);
+            Ok(())
+        })?;
+        Ok(decided(
+            &round.id,
+            "approved",
+            vec!["the question is sent to the peer now".to_owned()],
+        ))
+    }
+}
+
+impl ServeBlocking for ReviewDecline {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
+        let round = required(node, &self.round)?;
+        not_own(node, &round, caller)?;
+        let event = node
+            .event_by("question.declined", caller, Role::Authoriser)
+            .detail("reason", self.reason);
+        if round.state != RoundState::AwaitingApproval {
+            return Err(wrong_state(&round));
+        }
+        end_own_round(node, &round.id, event, EndReason::Declined)?;
+        Ok(decided(
+            &round.id,
+            "declined",
+            vec!["no question is sent; the peer is told so".to_owned()],
+        ))
+    }
+}
+
+impl ServeBlocking for ReviewRelease {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
+        let (round, _, subject) = hit_of(node, &self.hit)?;
+        must_be_live(node, &round)?;
+        let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
+        let fields = releasable(
+            &ruled.agreement,
+            &ruled.requester,
+            &ruled.responder,
+            &subject,
+        );
+        let dropped = self
+            .drop
+            .iter()
+            .map(|name| field(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut effect = Vec::new();
+        let event = node
+            .event_by("hit.released", caller, Role::Authoriser)
+            .detail("hit", self.hit.clone())
+            .detail("reason", self.reason.clone())
+            .detail("dropped", self.drop.clone());
+        let mut kind = if dropped.is_empty() {
+            "released"
+        } else {
+            "redacted"
+        };
+        update::<Stop>(node, &round.id, event, |tx, record| {
+            let (questioned, mut hit) = undecided(tx, record, &self.hit)?;
+            if record.over_max_overlap && needs_second(&mut hit, caller, &self.hit)? {
+                tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?;
+                kind = "released by the first officer";
+                effect.push("a second authoriser must release it too".to_owned());
+                return Ok(());
+            }
+            let draft = draft(&ruled.agreement, &hit, fields, &dropped);
+            if draft.grade.is_none() {
+                return Err(grade_lost(&draft).into());
+            }
+            let now = node.clock.now_s();
+            let slot = free_slot(record, &questioned, now)?;
+            record.take_place(slot);
+            let release = Release {
+                slot,
+                subject_number: hit.subject_number,
+                own_reference: &hit.own_reference,
+                proven: draft.proven.clone(),
+                package: draft.package.clone(),
+            };
+            let item = node
+                .desk
+                .release(&questioned, &release)
+                .map_err(|fault| seal_error(&fault))?;
+            effect = effects(&ruled.agreement, &draft, &questioned, slot);
+            hit.decision = Some(DecisionRecord {
+                kind: kind.to_owned(),
+                by: caller.name.clone(),
+                reason: self.reason,
+                at: now,
+                fields: draft
+                    .fields
+                    .iter()
+                    .map(|(field, _)| field.to_string())
+                    .collect(),
+                slot: Some(slot),
+                place: Some(hex::encode(item.place())),
+            });
+            effect.push(format!(
+                "digest of what leaves: {}",
+                place_digest(item.place())
+            ));
+            Ok(tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?)
+        })?;
+        Ok(decided(&self.hit, kind, effect))
+    }
+}
+
+impl ServeBlocking for ReviewRefuse {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
+        let (round, _, _) = hit_of(node, &self.hit)?;
+        let event = node
+            .event_by("hit.refused", caller, Role::Authoriser)
+            .detail("hit", self.hit.clone())
+            .detail("reason", self.reason.clone());
+        update::<Stop>(node, &round.id, event, |tx, record| {
+            let (_, mut hit) = undecided(tx, record, &self.hit)?;
+            hit.decision = Some(DecisionRecord {
+                kind: "refused".to_owned(),
+                by: caller.name.clone(),
+                reason: self.reason,
+                at: node.clock.now_s(),
+                fields: Vec::new(),
+                slot: None,
+                place: None,
+            });
+            Ok(tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?)
+        })?;
+        Ok(decided(
+            &self.hit,
+            "refused",
+            vec!["the requester cannot tell it from no match".to_owned()],
+        ))
+    }
+}
+
+/// Nobody decides on their own proposal.
+fn not_own(node: &Node, round: &RoundRecord, caller: &Caller) -> Result<(), ApiError> {
+    if round.proposed_by.as_deref() != Some(&caller.name) {
+        return Ok(());
+    }
+    let others: Vec<_> = node
+        .config
+        .user
+        .iter()
+        .filter(|user| user.roles.contains(&Role::Authoriser) && user.name != caller.name)
+        .map(|user| user.name.as_str())
+        .collect();
+    let message = format!(
+        "{} was proposed by you; another authoriser must decide",
+        round.id
+    );
+    let hint = if others.is_empty() {
+        "name another authoriser in node.toml".to_owned()
+    } else {
+        format!("ask one of: {}", others.join(", "))
+    };
+    Err(ApiError::new(ErrorCode::OwnProposal, message).hint(hint))
+}
+
+/// A suspended or expired agreement stops new questions and new releases at once.
+fn must_be_live(node: &Node, round: &RoundRecord) -> Result<(), ApiError> {
+    let ruled = ruled_of(node, round).map_err(|error| internal(&error))?;
+    if ruled.state == State::Live {
+        return Ok(());
+    }
+    let message = format!(
+        "refused: the agreement {} is {}",
+        round.agreement, ruled.state
+    );
+    Err(ApiError::new(ErrorCode::Refused, message)
+        .hint(format!("mandorla agreement show {}", round.agreement)))
+}
+
+/// The hit, if a decision can still be taken.
+fn undecided(
+    tx: &WriteTx<'_>,
+    record: &RoundRecord,
+    id: &str,
+) -> Result<(Questioned, HitRecord), Stop> {
+    let questioned: Questioned = (record.state == RoundState::Matched)
+        .then(|| record.machine())
+        .flatten()
+        .ok_or_else(|| wrong_state(record))?;
+    let hit = tx
+        .find(HITS, (record.id.as_str(), id))?
+        .ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("there is no hit {id}")))?;
+    if let Some(decision) = &hit.decision {
+        let message = format!(
+            "{id} is decided already: {} by {}",
+            decision.kind, decision.by
+        );
+        return Err(ApiError::new(ErrorCode::WrongState, message)
+            .hint(format!("mandorla review show {id}"))
+            .into());
+    }
+    Ok((questioned, hit))
+}
+
+/// Whether this release is the first of two that are needed.
+fn needs_second(hit: &mut HitRecord, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+    match &hit.first_release {
+        None => {
+            hit.first_release = Some(caller.name.clone());
+            Ok(true)
+        }
+        Some(first) if *first == caller.name => {
+            let message =
+                format!("{id} was released by you; a second authoriser must release it too");
+            Err(ApiError::new(ErrorCode::OwnProposal, message).hint("ask another authoriser"))
+        }
+        Some(_) => Ok(false),
+    }
+}
+
+/// The next slot that is not frozen and has a place left.
+fn free_slot(record: &RoundRecord, questioned: &Questioned, now: u64) -> Result<u8, ApiError> {
+    let first = questioned.open_slot(now).ok_or_else(|| {
+        let message = "the time for this decision has passed; undecided counts as refused";
+        ApiError::new(ErrorCode::TooLate, message)
+            .hint(format!("mandorla round show {}", record.id))
+    })?;
+    let places = u32::from(questioned.terms().offer().max_release);
+    (first..questioned.terms().slots())
+        .find(|&slot| record.places_taken(slot) < places)
+        .ok_or_else(|| {
+            let message = format!(
+                "all {places} places of the remaining answers are taken (answer.max_release)"
+            );
+            ApiError::new(ErrorCode::NoPlace, message)
+                .hint("refuse it, or release it in another round")
+        })
+}
+
+fn effects(
+    agreement: &mandorla_agreement::Agreement,
+    draft: &Draft,
+    questioned: &Questioned,
+    slot: u8,
+) -> Vec<String> {
+    let rules = agreement.linkage_rules();
+    let names = draft
+        .fields
+        .iter()
+        .map(|(field, _)| field.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let proven: Vec<_> = (0..32_u8)
+        .filter(|key_type| draft.proven_types() & 1 << key_type != 0)
+        .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.as_str()))
+        .collect();
+    let mut lines = vec![
+        format!(
+            "leaves with slot {} at {}",
+            slot + 1,
+            questioned.terms().slot_time(questioned.t0(), slot)
+        ),
+        format!("fields: {names}"),
+        format!("match keys named: {}", proven.join(", ")),
+    ];
+    if let Some(grade) = draft.grade {
+        lines.push(format!(
+            "grade at the requester: {} {}",
+            grade.letter(),
+            grade.name()
+        ));
+    }
+    if !draft.kept_back.is_empty() {
+        lines.push(format!(
+            "match keys that stay with their fields: {}",
+            draft.kept_back.join(", ")
+        ));
+    }
+    lines
+}
+
+fn grade_lost(draft: &Draft) -> ApiError {
+    let message = if draft.kept_back.is_empty() {
+        "no match key can be named with the fields that the agreement lets leave".to_owned()
+    } else {
+        format!(
+            "without the dropped fields the match keys {} cannot be named, and the rest is no hit",
+            draft.kept_back.join(", ")
+        )
+    };
+    ApiError::new(ErrorCode::GradeLost, message)
+        .hint("release with fewer fields dropped, or refuse the hit")
+}
+
+fn seal_error(fault: &LocalFault) -> ApiError {
+    match fault {
+        LocalFault::PackageTooLarge { .. } => {
+            ApiError::new(ErrorCode::PackageTooLarge, fault.to_string())
+                .hint("drop a field with --drop FIELD")
+        }
+        LocalFault::NothingProven => ApiError::new(ErrorCode::GradeLost, fault.to_string())
+            .hint("release with fewer fields dropped, or refuse the hit"),
+        other => internal(other),
+    }
+}
+
+fn field(name: &str) -> Result<Field, ApiError> {
+    Field::from_str(name).map_err(|error| {
+        ApiError::new(ErrorCode::BadRequest, error.to_string())
+            .hint("mandorla review show HIT lists the fields")
+    })
+}
+
+fn wrong_state(record: &RoundRecord) -> ApiError {
+    ApiError::new(
+        ErrorCode::WrongState,
+        format!(
+            "round {} is {}: there is nothing to decide",
+            record.id,
+            record.state.word()
+        ),
+    )
+    .hint(format!("mandorla round show {}", record.id))
+}
+
+fn internal(error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::Internal, error.to_string())
+}
+
+fn decided(item: &str, decision: &str, effect: Vec<String>) -> Decided {
+    Decided {
+        item: item.to_owned(),
+        decision: decision.to_owned(),
+        effect,
+    }
+}

@@ -1,0 +1,100 @@
+//! Rounds: questions to peers, and peers' questions.
+//!
+//! ```text
+//!  calls (plan, propose, list, show, cancel) ─► record in the store ─► driver task per round
+//!                                                                       requester: asks, waits for slots
+//!  connections of peers ─► responder: answers by agreement ─► record ─► driver: lapse, cut-offs, close
+//! ```
+//! A driver holds nothing that a restart needs, but for the keys of an evaluation under way.
+
+mod calls;
+mod commitment;
+pub(crate) mod error;
+mod files;
+mod index;
+pub(crate) mod pair;
+pub(crate) mod pair_audit;
+mod requester;
+mod responder;
+mod rules;
+mod update;
+mod view;
+mod worker;
+
+use std::sync::Arc;
+
+use mandorla_protocol::ItemId;
+use rand_core::UnwrapErr;
+
+use crate::agreements;
+use crate::node::Node;
+use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
+use error::RoundError;
+use rules::Ruled;
+
+pub(crate) use calls::{end_own_round, routes};
+pub(crate) use requester::pending_question;
+pub(crate) use responder::serve;
+pub(crate) use update::{Runtime, required, update};
+pub(crate) use worker::Workers;
+
+/// Takes up every round that is not over: at the start of the daemon.
+pub(crate) fn resume_all(node: &Arc<Node>) -> Result<(), mandorla_store::StoreError> {
+    for (id, record) in node.store.read()?.scan_all(ROUNDS)? {
+        if !record.state.is_over() {
+            start(node, id, &record);
+        }
+    }
+    Ok(())
+}
+
+/// Starts the driver of a round.
+fn start(node: &Arc<Node>, id: String, record: &RoundRecord) {
+    let node = Arc::clone(node);
+    match record.side {
+        Side::Requester => {
+            tokio::spawn(requester::drive(node, id));
+        }
+        Side::Responder => {
+            if record.state == RoundState::Questioned {
+                tokio::spawn(responder::rematch(Arc::clone(&node), id.clone()));
+            }
+            tokio::spawn(responder::drive(node, id));
+        }
+    }
+}
+
+/// The agreement of a round, in the round's direction: by the hash in its terms once they are signed.
+pub(crate) fn ruled_of(node: &Node, record: &RoundRecord) -> Result<Ruled, RoundError> {
+    let found = match record.terms() {
+        Some(terms) => agreements::find_by_hash(node, &terms.offer().agreement.0),
+        None => agreements::find(node, &record.agreement)
+            .ok()
+            .map(|held| (held.agreement, held.state)),
+    };
+    let (agreement, state) = found
+        .ok_or_else(|| RoundError::NotAllowed(format!("agreement {} is gone", record.agreement)))?;
+    let own = node.code();
+    let (requester, responder) = match record.side {
+        Side::Requester => (own, record.peer.as_str()),
+        Side::Responder => (record.peer.as_str(), own),
+    };
+    Ok(Ruled::new(agreement, state, requester, responder))
+}
+
+/// The id of a hit: the same on both nodes, from the random-looking id of its item.
+pub(crate) fn hit_id(item: ItemId) -> String {
+    format!("H-{}", hex::encode(&item.0[..8]))
+}
+
+/// The operating system's generator.
+pub(crate) fn os_rng() -> UnwrapErr<rand::rngs::SysRng> {
+    UnwrapErr(rand::rngs::SysRng)
+}
+
+fn parse_key(text: &str) -> Result<[u8; 32], RoundError> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key)
+        .map_err(|_| RoundError::Storage("a peer's key cannot be read".to_owned()))?;
+    Ok(key)
+}

@@ -1,0 +1,334 @@
+//! `mandorla round …`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mandorla_control::{
+    ApiError, ErrorCode, Role, RoundCancel, RoundList, RoundPlan, RoundPlanned, RoundPropose,
+    RoundRequest, RoundShow, RoundView,
+};
+use mandorla_protocol::{EndReason, size_class_log2};
+
+use super::index::OwnIndex;
+use super::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
+use super::start;
+use super::update::{create, required, update};
+use super::view::view;
+use crate::agreements;
+use crate::node::{Caller, Node, storage};
+use crate::records::dataset::{DATASETS, DatasetRecord};
+use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
+use crate::server::{Routes, Serve};
+
+/// Longest wait of one `round show`.
+const WAIT_MAX_MS: u64 = 30_000;
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .call::<RoundPlan>()
+        .call::<RoundPropose>()
+        .call::<RoundList>()
+        .call::<RoundShow>()
+        .call::<RoundCancel>()
+}
+
+/// What a request comes to: the agreement in its direction, and both datasets' names.
+struct Resolved {
+    ruled: Ruled,
+    dataset: DatasetRecord,
+    peer_dataset: String,
+}
+
+fn resolve(node: &Node, request: &RoundRequest) -> Result<Resolved, ApiError> {
+    let held = agreements::find(node, &request.agreement)?;
+    agreements::check_parties(node, &held.agreement)?;
+    let (agreement, state) = (held.agreement, held.state);
+    let dataset = node
+        .store
+        .read()
+        .and_then(|tx| tx.find(DATASETS, request.dataset.as_str()))
+        .map_err(storage)?
+        .ok_or_else(|| {
+            let message = format!("there is no dataset {} on this node", request.dataset);
+            ApiError::new(ErrorCode::NotFound, message).hint(format!(
+                "mandorla dataset load {} FILE --map MAP",
+                request.dataset
+            ))
+        })?;
+    let peer_dataset = match &request.peer_dataset {
+        Some(name) => name.clone(),
+        None => only_dataset(&agreement, &request.peer)?,
+    };
+    let ruled = Ruled::new(agreement, state, node.code(), &request.peer);
+    ruled.terms_rules()?;
+    Ok(Resolved {
+        ruled,
+        dataset,
+        peer_dataset,
+    })
+}
+
+fn only_dataset(agreement: &mandorla_agreement::Agreement, peer: &str) -> Result<String, ApiError> {
+    let named: Vec<_> = agreement
+        .terms()
+        .dataset
+        .iter()
+        .filter(|dataset| dataset.party == peer)
+        .collect();
+    match named.as_slice() {
+        [only] => Ok(only.id.clone()),
+        [] => Err(ApiError::new(
+            ErrorCode::Refused,
+            format!("the agreement names no dataset of {peer}"),
+        )
+        .hint(format!("mandorla agreement show {}", agreement.id()))),
+        _ => Err(ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the agreement names several datasets of {peer}"),
+        )
+        .hint("name one with --peer-dataset")),
+    }
+}
+
+/// Why the round may not happen now, if so.
+fn refusal(
+    node: &Node,
+    request: &RoundRequest,
+    resolved: &Resolved,
+) -> Result<Option<ApiError>, ApiError> {
+    let Resolved {
+        ruled,
+        dataset,
+        peer_dataset,
+    } = resolved;
+    let counters = counters(
+        node,
+        Side::Requester,
+        &request.agreement,
+        &request.peer,
+        None,
+    )
+    .map_err(storage)?;
+    let own_fields = fields(dataset);
+    let facts = Facts {
+        purpose: &request.purpose,
+        case_reference_given: !request.case_reference.trim().is_empty(),
+        requester: own_set(dataset, &request.dataset, &own_fields),
+        responder: peer_set(peer_dataset, ruled.unknown_responder_size()),
+        terms: None,
+        evaluations: &[],
+    };
+    Ok(ruled
+        .admit(node.clock.now_s(), &facts, &counters)
+        .err()
+        .map(|refusal| {
+            ApiError::new(ErrorCode::Refused, format!("refused: {refusal}")).hint(refusal.fix)
+        }))
+}
+
+impl Serve for RoundPlan {
+    async fn serve(self, node: &Arc<Node>, _: &Caller) -> Result<RoundPlanned, ApiError> {
+        let resolved = resolve(node, &self.round)?;
+        let refusals = refusal(node, &self.round, &resolved)?;
+        let rules = resolved.ruled.agreement.linkage_rules().clone();
+        let (inner, generation) = (Arc::clone(node), resolved.dataset.generation);
+        let index = node
+            .workers
+            .run(move || OwnIndex::build(&inner, generation, &rules))
+            .await
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
+            .map_err(storage)?;
+        let terms = resolved.ruled.terms_rules()?;
+        let cells = 1_u64
+            << size_class_log2(index.incidences()).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX);
+        let cell_bytes = u64::from(terms.tag_bytes()) + mandorla_protocol::PAYLOAD_BYTES as u64;
+        let place_bytes = 109 + 32 * terms.key_types.len() as u64 + u64::from(terms.item_bytes);
+        Ok(RoundPlanned {
+            agreement: format!("{} ({})", self.round.agreement, resolved.ruled.state),
+            subjects: index.subjects(),
+            match_keys: terms
+                .key_types
+                .iter()
+                .cloned()
+                .zip(index.match_keys())
+                .collect(),
+            cells,
+            question_bytes: cells * cell_bytes,
+            answer_bytes: 143 + u64::from(terms.max_release) * place_bytes,
+            slots_s: terms.slots_s.iter().map(|&slot| slot.into()).collect(),
+            refusals: refusals.into_iter().map(|error| error.message).collect(),
+        })
+    }
+}
+
+impl Serve for RoundPropose {
+    async fn serve(self, node: &Arc<Node>, caller: &Caller) -> Result<RoundView, ApiError> {
+        let request = self.round;
+        let resolved = resolve(node, &request)?;
+        if let Some(error) = refusal(node, &request, &resolved)? {
+            log_refusal(node, caller, &request, &error)?;
+            return Err(error);
+        }
+        let record = RoundRecord {
+            id: String::new(),
+            side: Side::Requester,
+            revision: 0,
+            state: RoundState::Negotiating,
+            detail: "terms are being signed with the peer".to_owned(),
+            peer: request.peer,
+            agreement: request.agreement,
+            purpose: request.purpose,
+            case_reference: Some(request.case_reference.trim().to_owned()),
+            dataset: resolved.dataset.name,
+            generation: resolved.dataset.generation,
+            peer_dataset: resolved.peer_dataset,
+            subjects: resolved.dataset.subjects,
+            proposed_by: Some(caller.name.clone()),
+            started_at: node.clock.now_s(),
+            attempts: 0,
+            terms: None,
+            machine: None,
+            t0: None,
+            chunks_done: 0,
+            evaluation_logged: false,
+            withdraw: None,
+            over_max_overlap: false,
+            places: Vec::new(),
+            wire_sent: 0,
+            wire_received: 0,
+        };
+        let event = node
+            .event_by("round.proposed", caller, Role::Analyst)
+            .detail("peer", record.peer.clone())
+            .detail("purpose", record.purpose.clone())
+            .detail(
+                "case_reference",
+                record.case_reference.clone().unwrap_or_default(),
+            )
+            .detail("dataset", record.dataset.clone());
+        let record = create(node, "R", record, event, |_, _| Ok(())).map_err(storage)?;
+        start(node, record.id.clone(), &record);
+        view(node, &record).map_err(storage)
+    }
+}
+
+fn log_refusal(
+    node: &Node,
+    caller: &Caller,
+    request: &RoundRequest,
+    error: &ApiError,
+) -> Result<(), ApiError> {
+    let event = node
+        .event_by("round.refused", caller, Role::Analyst)
+        .agreement(request.agreement.clone())
+        .detail("peer", request.peer.clone())
+        .detail("why", error.message.clone());
+    node.store
+        .write::<_, mandorla_store::StoreError>(|tx| tx.append_ledger(event).map(|_| ()))
+        .map_err(storage)
+}
+
+impl Serve for RoundList {
+    async fn serve(self, node: &Arc<Node>, _: &Caller) -> Result<Vec<RoundView>, ApiError> {
+        let rounds = node
+            .store
+            .read()
+            .and_then(|tx| tx.scan_all(ROUNDS))
+            .map_err(storage)?;
+        rounds
+            .iter()
+            .filter(|(_, round)| {
+                self.state
+                    .as_deref()
+                    .is_none_or(|state| round.state.word() == state)
+            })
+            .map(|(_, round)| view(node, round).map_err(storage))
+            .collect()
+    }
+}
+
+impl Serve for RoundShow {
+    async fn serve(self, node: &Arc<Node>, _: &Caller) -> Result<RoundView, ApiError> {
+        let mut changes = node.rounds.changes();
+        let wait = Duration::from_millis(self.wait_ms.unwrap_or(0).min(WAIT_MAX_MS));
+        let deadline = tokio::time::Instant::now() + wait;
+        let mut stopping = node.stopping.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let record = required(node, &self.round)?;
+            let seen = self
+                .after_revision
+                .is_some_and(|seen| record.revision <= seen);
+            if !seen || record.state.is_over() || *stopping.borrow() {
+                return view(node, &record).map_err(storage);
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = stopping.changed() => {}
+                () = tokio::time::sleep_until(deadline) => {
+                    return view(node, &required(node, &self.round)?).map_err(storage);
+                }
+            }
+        }
+    }
+}
+
+impl Serve for RoundCancel {
+    async fn serve(self, node: &Arc<Node>, caller: &Caller) -> Result<RoundView, ApiError> {
+        required(node, &self.round)?;
+        let event = node
+            .event_by("round.cancelled", caller, Role::Analyst)
+            .detail("reason", self.reason);
+        let record = end_own_round(node, &self.round, event, EndReason::Cancelled)?;
+        view(node, &record).map_err(storage)
+    }
+}
+
+/// Ends an own round whose question has not been sent: withdrawn if the peer waits for it.
+pub(crate) fn end_own_round(
+    node: &Node,
+    id: &str,
+    event: mandorla_store::LedgerEvent,
+    reason: EndReason,
+) -> Result<RoundRecord, ApiError> {
+    #[derive(Debug)]
+    enum Stop {
+        State(RoundState),
+        Store(mandorla_store::StoreError),
+    }
+    impl From<mandorla_store::StoreError> for Stop {
+        fn from(error: mandorla_store::StoreError) -> Self {
+            Self::Store(error)
+        }
+    }
+    let words = match reason {
+        EndReason::Declined => "declined by an own authoriser",
+        EndReason::Lapsed => "nobody decided in time",
+        EndReason::Cancelled => "cancelled by the analyst",
+    };
+    let ended = update(node, id, event, |_, record| {
+        match record.state {
+            RoundState::Negotiating | RoundState::Evaluating if record.side == Side::Requester => {
+                record.state = RoundState::Ended;
+            }
+            RoundState::AwaitingApproval if record.side == Side::Requester => {
+                record.state = RoundState::Withdrawing;
+                record.withdraw = Some(reason as u8);
+            }
+            state => return Err(Stop::State(state)),
+        }
+        words.clone_into(&mut record.detail);
+        Ok(())
+    });
+    ended.map_err(|stop| match stop {
+        Stop::Store(error) => storage(error),
+        Stop::State(state) => ApiError::new(
+            ErrorCode::WrongState,
+            format!(
+                "round {id} is {}: its question cannot be stopped any more",
+                state.word()
+            ),
+        )
+        .hint(format!("mandorla round show {id}")),
+    })
+}

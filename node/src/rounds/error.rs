@@ -1,0 +1,109 @@
+//! What can stop a driver: the line, the peer, or this node.
+
+use mandorla_control::ApiError;
+use mandorla_protocol::{LocalFault, PeerFault, ProtocolError, Refusal};
+use mandorla_store::StoreError;
+use mandorla_store::run_file::RunError;
+use mandorla_transport::{Closed, ConnectError};
+
+use crate::control_stream::ControlError;
+
+/// Why a step of a driver did not happen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RoundError {
+    /// The line broke or the peer is away: try again.
+    #[error("{0}")]
+    Line(String),
+    /// The peer said no.
+    #[error("the peer refused: {0}")]
+    Refused(Refusal),
+    /// The protocol was broken, or must not go on.
+    #[error(transparent)]
+    Protocol(ProtocolError),
+    /// The store or a file failed: nothing was half-done; try again later.
+    #[error("storage: {0}")]
+    Storage(String),
+    /// The agreement or local policy does not allow it.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl RoundError {
+    /// Whether trying again later can help.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Line(_) | Self::Storage(_) | Self::Stopping => true,
+            Self::Refused(refusal) => {
+                matches!(refusal, Refusal::Busy | Refusal::NotYet | Refusal::Internal)
+            }
+            Self::Protocol(_) | Self::NotAllowed(_) => false,
+        }
+    }
+}
+
+impl From<StoreError> for RoundError {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<RunError> for RoundError {
+    fn from(error: RunError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<ProtocolError> for RoundError {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Refused(refusal) => Self::Refused(refusal),
+            other => Self::Protocol(other),
+        }
+    }
+}
+
+impl From<PeerFault> for RoundError {
+    fn from(fault: PeerFault) -> Self {
+        Self::Protocol(fault.into())
+    }
+}
+
+impl From<LocalFault> for RoundError {
+    fn from(fault: LocalFault) -> Self {
+        Self::Protocol(fault.into())
+    }
+}
+
+impl From<Closed> for RoundError {
+    fn from(closed: Closed) -> Self {
+        Self::Line(closed.to_string())
+    }
+}
+
+impl From<ConnectError> for RoundError {
+    fn from(error: ConnectError) -> Self {
+        Self::Line(error.to_string())
+    }
+}
+
+impl From<ControlError> for RoundError {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused(refusal) => Self::Refused(refusal),
+            ControlError::Malformed(error) => PeerFault::Malformed(error).into(),
+            other @ (ControlError::Line(_) | ControlError::TimedOut(_)) => {
+                Self::Line(other.to_string())
+            }
+        }
+    }
+}
+
+/// A peer that cannot be reached, as the peers' module says it.
+impl From<ApiError> for RoundError {
+    fn from(error: ApiError) -> Self {
+        Self::Line(error.message)
+    }
+}

@@ -1,0 +1,264 @@
+//! The pair log of one direction with one peer: facts wait until the requester offers them, and are in the log
+//! once both have signed the checkpoint after them.
+
+use mandorla_protocol::merkle::Frontier;
+use mandorla_protocol::{
+    FACTS_MAX, Fact, FactName, Message, NodeKey, PairLog, PeerFault, RoundId, Terms,
+};
+use mandorla_store::{StoreError, WriteTx};
+
+use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::node::Node;
+use crate::records::pair::{OfferRecord, PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
+use crate::records::round::{RoundRecord, Side};
+use crate::rounds::error::RoundError;
+
+/// The log that a round's facts go into.
+pub(crate) fn log_name(peer: &str, side: Side) -> String {
+    match side {
+        Side::Requester => format!("{peer}/asked-by-us"),
+        Side::Responder => format!("{peer}/asked-by-them"),
+    }
+}
+
+/// Notes a fact that both sides now know, in the transaction that makes it one.
+pub(crate) fn add_fact(
+    tx: &WriteTx<'_>,
+    round: &RoundRecord,
+    terms: &Terms,
+    fact: &Fact,
+) -> Result<(), StoreError> {
+    let name = fact.name(terms.round_id());
+    let log = log_name(&round.peer, round.side);
+    let wire = terms.round_id().to_string();
+    tx.put(
+        PAIR_PENDING,
+        (log.as_str(), wire.as_str(), order(name)),
+        &hex::encode(fact.leaf(terms)),
+    )
+}
+
+fn order(name: FactName) -> u64 {
+    u64::from(name.kind) << 8 | u64::from(name.index)
+}
+
+/// A log as stored.
+pub(crate) fn load(
+    record: &PairLogRecord,
+    requester: NodeKey,
+    responder: NodeKey,
+) -> Option<PairLog> {
+    if record.tree.is_empty() {
+        return Some(PairLog::new(requester, responder));
+    }
+    let tree = Frontier::from_bytes(&hex::decode(&record.tree).ok()?)?;
+    Some(PairLog::with_tree(requester, responder, tree))
+}
+
+/// Requester: offers this round's pending facts and waits for the countersignature. An offer that was sent
+/// before and not answered goes first, unchanged.
+pub(crate) async fn offer(
+    node: &Node,
+    stream: &mut ControlStream,
+    peer: &str,
+    terms: &Terms,
+) -> Result<(), RoundError> {
+    let name = log_name(peer, Side::Requester);
+    let lock = node.rounds.pair_lock(&name);
+    let _turn = lock.lock().await;
+    if let Some(in_flight) = read(node, &name)?.in_flight {
+        exchange(node, stream, &name, terms, in_flight).await?;
+    }
+    let Some(offer) = prepare(node, &name, terms)? else {
+        return Ok(());
+    };
+    exchange(node, stream, &name, terms, offer).await
+}
+
+fn read(node: &Node, name: &str) -> Result<PairLogRecord, StoreError> {
+    Ok(node
+        .store
+        .read()?
+        .find(PAIR_LOGS, name)?
+        .unwrap_or_default())
+}
+
+/// Makes the next offer and remembers it before it leaves.
+fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>, RoundError> {
+    node.store.write_unlogged(|tx| {
+        let mut record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
+        let wire = terms.round_id().to_string();
+        let pending = tx.scan(
+            PAIR_PENDING,
+            (name, wire.as_str(), 0)..=(name, wire.as_str(), u64::MAX),
+        )?;
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let mut log = load_for(&record, terms)?;
+        let mut facts = Vec::new();
+        for ((_, wire, order), leaf) in pending.into_iter().take(FACTS_MAX) {
+            log.append(&unhex(&leaf)?);
+            facts.push((wire, kind_of(order), index_of(order)));
+        }
+        let offer = OfferRecord {
+            facts,
+            note: log.offer_note(&node.identity.signer),
+        };
+        record.in_flight = Some(offer.clone());
+        tx.put(PAIR_LOGS, name, &record)?;
+        Ok(Some(offer))
+    })
+}
+
+async fn exchange(
+    node: &Node,
+    stream: &mut ControlStream,
+    name: &str,
+    terms: &Terms,
+    offer: OfferRecord,
+) -> Result<(), RoundError> {
+    let facts = offer
+        .facts
+        .iter()
+        .map(fact_name)
+        .collect::<Option<Vec<_>>>();
+    let facts =
+        facts.ok_or_else(|| RoundError::Storage("the pair log's offer is damaged".to_owned()))?;
+    stream
+        .send(&Message::PairOffer {
+            facts,
+            checkpoint: offer.note.clone(),
+        })
+        .await?;
+    let line = match stream.receive(REPLY_TIMEOUT).await? {
+        Message::PairAccept { signature_line } => signature_line,
+        other => {
+            return Err(PeerFault::Unexpected {
+                got: other.name(),
+                expected: "PairAccept",
+            }
+            .into());
+        }
+    };
+    node.store.write_unlogged(|tx| {
+        let record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
+        let mut log = load_for(&record, terms)?;
+        let leaves = take(tx, name, &offer.facts)?.ok_or_else(damaged)?;
+        append(tx, name, &mut log, &leaves)?;
+        let note = log.complete_note(&offer.note, &line)?;
+        store(tx, name, &log, note)
+    })
+}
+
+/// Responder: appends what the requester lists, if it knows each fact itself, and countersigns.
+/// The same offer again gets the same line.
+pub(crate) fn countersign(
+    node: &Node,
+    peer: &str,
+    requester: NodeKey,
+    facts: &[FactName],
+    note: &str,
+) -> Result<Message, RoundError> {
+    let name = log_name(peer, Side::Responder);
+    let listed: Vec<_> = facts
+        .iter()
+        .map(|fact| (fact.round_id.to_string(), fact.kind, fact.index))
+        .collect();
+    node.store.write_unlogged(|tx| {
+        let record = tx.find(PAIR_LOGS, name.as_str())?.unwrap_or_default();
+        let mut log = load(&record, requester, node.identity.node_key()).ok_or_else(damaged)?;
+        let signer = &node.identity.signer;
+        let known = record
+            .note
+            .as_deref()
+            .is_some_and(|known| known.starts_with(note));
+        if known {
+            let signature_line = log.countersign(note, signer)?;
+            return Ok(Message::PairAccept { signature_line });
+        }
+        if facts.is_empty() || facts.len() > FACTS_MAX {
+            return Err(PeerFault::PairLog("an offer lists 1 to 256 facts").into());
+        }
+        let leaves = take(tx, &name, &listed)?
+            .ok_or(PeerFault::PairLog("an offered fact is not known here"))?;
+        append(tx, &name, &mut log, &leaves)?;
+        let signature_line = log.countersign(note, signer)?;
+        let complete = log.complete_note(note, &signature_line)?;
+        store(tx, &name, &log, complete)?;
+        Ok(Message::PairAccept { signature_line })
+    })
+}
+
+/// Takes pending facts out; `None` if one of them is not there.
+fn take(
+    tx: &WriteTx<'_>,
+    name: &str,
+    facts: &[(String, u8, u8)],
+) -> Result<Option<Vec<Vec<u8>>>, RoundError> {
+    let mut leaves = Vec::with_capacity(facts.len());
+    for (wire, kind, index) in facts {
+        let key = (
+            name,
+            wire.as_str(),
+            u64::from(*kind) << 8 | u64::from(*index),
+        );
+        let Some(leaf) = tx.find(PAIR_PENDING, key)? else {
+            return Ok(None);
+        };
+        tx.remove(PAIR_PENDING, key)?;
+        leaves.push(unhex(&leaf)?);
+    }
+    Ok(Some(leaves))
+}
+
+fn append(
+    tx: &WriteTx<'_>,
+    name: &str,
+    log: &mut PairLog,
+    leaves: &[Vec<u8>],
+) -> Result<(), StoreError> {
+    for leaf in leaves {
+        tx.put(PAIR_LEAVES, (name, log.tree().size()), &hex::encode(leaf))?;
+        log.append(leaf);
+    }
+    Ok(())
+}
+
+fn store(tx: &WriteTx<'_>, name: &str, log: &PairLog, note: String) -> Result<(), RoundError> {
+    let record = PairLogRecord {
+        tree: hex::encode(log.tree().to_bytes()),
+        note: Some(note),
+        in_flight: None,
+    };
+    Ok(tx.put(PAIR_LOGS, name, &record)?)
+}
+
+fn load_for(record: &PairLogRecord, terms: &Terms) -> Result<PairLog, RoundError> {
+    load(record, terms.offer().requester, terms.offer().responder).ok_or_else(damaged)
+}
+
+fn damaged() -> RoundError {
+    RoundError::Storage("the pair log is damaged".to_owned())
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, RoundError> {
+    hex::decode(text).map_err(|_| damaged())
+}
+
+fn fact_name((wire, kind, index): &(String, u8, u8)) -> Option<FactName> {
+    let round_id: RoundId = wire.parse().ok()?;
+    Some(FactName {
+        kind: *kind,
+        index: *index,
+        round_id,
+    })
+}
+
+fn kind_of(order: u64) -> u8 {
+    u8::try_from(order >> 8).unwrap_or(0)
+}
+
+fn index_of(order: u64) -> u8 {
+    (order & 0xff) as u8
+}

@@ -1,0 +1,329 @@
+//! Fetching answers at their slots: stored and receipted unopened, then opened; and the close.
+
+use std::sync::Arc;
+
+use mandorla_linkage::grade;
+use mandorla_protocol::requester::{AwaitingAnswers, ReceiptedAnswer};
+use mandorla_protocol::{
+    Digest, Fact, Message, OpenedItem, PeerFault, Quarantine, Receipt, Terms, answer_bytes, encode,
+};
+use mandorla_transport::Connection;
+use tokio::time::sleep;
+
+use super::evaluate::resume;
+use super::{connect, count_bytes, damaged};
+use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::datasets::subject;
+use crate::node::Node;
+use crate::records::hit::{RELEASED, ReleasedRecord};
+use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
+use crate::rounds::commitment::{LedgerCommitment, commit_to_ledger};
+use crate::rounds::error::RoundError;
+use crate::rounds::files::{HitKeyFile, remove_of_round};
+use crate::rounds::update::update;
+use crate::rounds::{hit_id, pair, ruled_of};
+
+/// One step: deliver a receipt that is owed, open an answer whose receipt is delivered, wait for the next slot and
+/// fetch its answer, or wait for the close.
+pub(super) async fn next(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
+    let awaiting: AwaitingAnswers = record.machine().ok_or_else(damaged)?;
+    let now = node.clock.now_s();
+    if let Some((slot, answer)) = unopened(node, record)? {
+        let window = u64::from(awaiting.terms().offer().fetch_window_s);
+        let deliverable = now <= awaiting.slot_time(slot) + window;
+        if answer.delivered || !deliverable {
+            return open(node, record, awaiting, slot, &answer);
+        }
+        let connection = connect(node, record).await?;
+        let outcome = deliver_again(node, record, &awaiting, slot, &answer, &connection).await;
+        count_bytes(node, &record.id, &connection);
+        return outcome;
+    }
+    let Some(slot) = awaiting.next_slot(now) else {
+        sleep(node.clock.until_s(awaiting.closes_at() + 1)).await;
+        return close(node, record, &awaiting);
+    };
+    // One second after the slot, so that a clock a little ahead does not ask too early.
+    sleep(node.clock.until_s(awaiting.slot_time(slot) + 1)).await;
+    let connection = connect(node, record).await?;
+    let outcome = fetch(node, record, awaiting, slot, &connection).await;
+    count_bytes(node, &record.id, &connection);
+    outcome
+}
+
+/// An answer that is stored and still closed.
+fn unopened(node: &Node, record: &RoundRecord) -> Result<Option<(u8, AnswerRecord)>, RoundError> {
+    let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+    let answers = node.store.read()?.scan(ANSWERS, range)?;
+    let found = answers.into_iter().find(|(_, answer)| !answer.opened);
+    Ok(found.map(|((_, slot), answer)| (u8::try_from(slot).unwrap_or(u8::MAX), answer)))
+}
+
+async fn fetch(
+    node: &Arc<Node>,
+    record: &RoundRecord,
+    mut awaiting: AwaitingAnswers,
+    slot: u8,
+    connection: &Connection,
+) -> Result<(), RoundError> {
+    let terms = awaiting.terms().clone();
+    let mut stream = resume(node, connection, &terms).await?;
+    stream.send(&Message::Fetch { slot }).await?;
+    let expected = answer_bytes(&terms);
+    match stream.receive(REPLY_TIMEOUT).await? {
+        Message::Answer { bytes } if bytes == expected as u64 => {}
+        Message::Answer { bytes } => {
+            return Err(PeerFault::Length {
+                what: "an answer",
+                expected: expected as u64,
+                got: bytes,
+            }
+            .into());
+        }
+        other => {
+            return Err(PeerFault::Unexpected {
+                got: other.name(),
+                expected: "Answer",
+            }
+            .into());
+        }
+    }
+    let bytes = stream.receive_raw(expected, REPLY_TIMEOUT).await?;
+    let sealed = awaiting.handle_answer(slot, bytes.clone())?;
+    let digest = sealed.digest();
+    let commitment = commit_to_ledger(node)?;
+    let (receipt, _) = sealed.receipt(&terms, commitment.digest, &node.identity.signer);
+    store_answer(
+        node,
+        record,
+        &awaiting,
+        &receipt,
+        bytes,
+        digest,
+        &commitment,
+    )?;
+    deliver(node, record, &terms, receipt, &mut stream).await
+}
+
+async fn deliver_again(
+    node: &Node,
+    record: &RoundRecord,
+    awaiting: &AwaitingAnswers,
+    slot: u8,
+    answer: &AnswerRecord,
+    connection: &Connection,
+) -> Result<(), RoundError> {
+    let mut stream = resume(node, connection, awaiting.terms()).await?;
+    let (receipt, _) = receipted(node, awaiting.clone(), slot, answer)?;
+    deliver(node, record, awaiting.terms(), receipt, &mut stream).await
+}
+
+/// Sends a receipt until it is acknowledged; only then may the answer be opened.
+async fn deliver(
+    node: &Node,
+    record: &RoundRecord,
+    terms: &Terms,
+    receipt: Receipt,
+    stream: &mut ControlStream,
+) -> Result<(), RoundError> {
+    let slot = receipt.slot;
+    stream.send(&receipt.into()).await?;
+    match stream.receive(REPLY_TIMEOUT).await? {
+        Message::ReceiptAck { slot: acknowledged } if acknowledged == slot => {}
+        other => {
+            return Err(PeerFault::Unexpected {
+                got: other.name(),
+                expected: "ReceiptAck",
+            }
+            .into());
+        }
+    }
+    let event = node.event("receipt.acknowledged").detail("slot", slot);
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        let key = (record.id.as_str(), u64::from(slot));
+        let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
+        answer.delivered = true;
+        Ok(tx.put(ANSWERS, key, &answer)?)
+    })?;
+    pair::offer(node, stream, &record.peer, terms).await?;
+    stream.send(&Message::Done).await?;
+    Ok(())
+}
+
+/// The stored answer again, with the receipt that was signed for it.
+fn receipted(
+    node: &Node,
+    mut awaiting: AwaitingAnswers,
+    slot: u8,
+    answer: &AnswerRecord,
+) -> Result<(Receipt, ReceiptedAnswer), RoundError> {
+    let bytes = hex::decode(&answer.bytes).map_err(|_| damaged())?;
+    let sealed = awaiting.handle_answer(slot, bytes)?;
+    Ok(sealed.receipt(
+        awaiting.terms(),
+        answer.ledger_commitment.0,
+        &node.identity.signer,
+    ))
+}
+
+/// The answer is durable, unopened, with its receipt.
+fn store_answer(
+    node: &Node,
+    record: &RoundRecord,
+    awaiting: &AwaitingAnswers,
+    receipt: &Receipt,
+    bytes: Vec<u8>,
+    digest: Digest,
+    commitment: &LedgerCommitment,
+) -> Result<(), RoundError> {
+    let slot = receipt.slot;
+    let event = node
+        .event("answer.received")
+        .detail("slot", slot)
+        .detail("answer_digest", digest.to_string());
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        let answer = AnswerRecord {
+            bytes: hex::encode(bytes),
+            digest: Digest32(digest),
+            ledger_commitment: Digest32(commitment.digest),
+            ledger_salt: hex::encode(commitment.salt),
+            receipt: Some(hex::encode(encode(receipt))),
+            delivered: false,
+            opened: false,
+            at: node.clock.now_s(),
+        };
+        tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &answer)?;
+        record.set_machine(awaiting);
+        pair::add_fact(tx, record, awaiting.terms(), &Fact::Answer { slot, digest })?;
+        Ok(pair::add_fact(
+            tx,
+            record,
+            awaiting.terms(),
+            &Fact::Receipt(receipt.clone()),
+        )?)
+    })?;
+    Ok(())
+}
+
+/// Opens an answer: what verifies becomes hits, what does not is set aside with the reason.
+fn open(
+    node: &Node,
+    record: &RoundRecord,
+    awaiting: AwaitingAnswers,
+    slot: u8,
+    answer: &AnswerRecord,
+) -> Result<(), RoundError> {
+    let terms = awaiting.terms().clone();
+    let (_, receipted) = receipted(node, awaiting, slot, answer)?;
+    let ruled = ruled_of(node, record)?;
+    let responder = ruled
+        .agreement
+        .party(&ruled.responder)
+        .ok_or_else(damaged)?;
+    let keys = HitKeyFile::open(&node.store.runs_dir(), &record.id)?;
+    let rules = ruled.agreement.linkage_rules();
+    let now = node.clock.now_s();
+    let mut hits = Vec::new();
+    let mut aside = Vec::new();
+    for outcome in receipted.open(&terms, responder.release_key.as_bytes(), &keys) {
+        match outcome {
+            Ok(item) => match resolve(node, record, &keys, &item)? {
+                Some((own_subject, own_reference)) => {
+                    let OpenedItem {
+                        item_id,
+                        proven_types,
+                        package,
+                        ..
+                    } = item;
+                    let conflicting = package.conflicting_types;
+                    let grade = grade(rules, proven_types, proven_types | conflicting, u32::MAX);
+                    hits.push(ReleasedRecord {
+                        id: hit_id(item_id),
+                        round: record.id.clone(),
+                        own_subject,
+                        own_reference,
+                        proven_types,
+                        conflicting_types: conflicting,
+                        grade: grade
+                            .map_or("below the threshold", |grade| grade.name())
+                            .to_owned(),
+                        fields: package.fields,
+                        handling: package.handling,
+                        at: now,
+                    });
+                }
+                None => {
+                    aside
+                        .push("an item names a subject number that was not asked about".to_owned());
+                }
+            },
+            Err((place, quarantine)) => aside.push(set_aside(place, quarantine)),
+        }
+    }
+    let event = node
+        .event("answer.opened")
+        .detail("released", hits.len())
+        .detail("set_aside", aside.clone());
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        for hit in &hits {
+            tx.put(RELEASED, hit.id.as_str(), hit)?;
+        }
+        let opened = AnswerRecord {
+            opened: true,
+            ..answer.clone()
+        };
+        tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &opened)?;
+        record.detail = if aside.is_empty() {
+            "answer received".to_owned()
+        } else {
+            format!(
+                "{} items of the answer were set aside: {}",
+                aside.len(),
+                aside.join("; ")
+            )
+        };
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn resolve(
+    node: &Node,
+    record: &RoundRecord,
+    keys: &HitKeyFile,
+    item: &OpenedItem,
+) -> Result<Option<(u64, String)>, RoundError> {
+    let Some(index) = keys.subject(item.subject_number) else {
+        return Ok(None);
+    };
+    let subject = subject(node, record.generation, index.into())?;
+    Ok(subject.map(|subject| (index.into(), subject.reference)))
+}
+
+fn set_aside(place: u16, quarantine: Quarantine) -> String {
+    format!("place {place}: {quarantine}")
+}
+
+/// The round is over by its terms: hit keys and numbers are erased.
+fn close(node: &Node, record: &RoundRecord, awaiting: &AwaitingAnswers) -> Result<(), RoundError> {
+    let at = awaiting.closes_at();
+    update::<RoundError>(
+        node,
+        &record.id,
+        node.event("round.closed"),
+        |tx, record| {
+            record.state = RoundState::Closed;
+            record.machine = None;
+            "closed by its terms".clone_into(&mut record.detail);
+            Ok(pair::add_fact(
+                tx,
+                record,
+                awaiting.terms(),
+                &Fact::Close { at },
+            )?)
+        },
+    )?;
+    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
+        true
+    })?)
+}

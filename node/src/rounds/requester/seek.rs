@@ -1,0 +1,172 @@
+//! Sending the approved question, or word that none comes.
+
+use std::sync::Arc;
+
+use mandorla_protocol::requester::Seeking;
+use mandorla_protocol::{EndReason, Fact, Message, PeerFault, Refusal, Terms};
+use mandorla_store::run_file::RunReader;
+use mandorla_transport::Connection;
+
+use super::derive::width;
+use super::evaluate::resume;
+use super::{connect, count_bytes, damaged, pending_question};
+use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::node::Node;
+use crate::records::round::{RoundRecord, RoundState};
+use crate::rounds::error::RoundError;
+use crate::rounds::files::{CELLS, cells_name, remove, remove_of_round};
+use crate::rounds::pair;
+use crate::rounds::update::update;
+
+/// Sends the question until it is acknowledged; sending it again is harmless.
+pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
+    let seeking: Seeking = record.machine().ok_or_else(damaged)?;
+    let seek = seeking.seek(&node.identity.signer, node.clock.now_s())?;
+    let terms = seeking.terms().clone();
+    let connection = connect(node, record).await?;
+    let evaluated_ack = seeking.question().evaluated_ack(&node.identity.signer);
+    let outcome = exchange(node, record, &connection, &terms, [&evaluated_ack, &seek]).await;
+    count_bytes(node, &record.id, &connection);
+    let (time, signature) = outcome?;
+    let awaiting = seeking.handle_seek_ack(time, &signature, node.clock.now_s())?;
+    let event = node
+        .event("question.acknowledged")
+        .detail("question_root", awaiting.question_root().to_string())
+        .detail("t0", time);
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        record.state = RoundState::AwaitingAnswers;
+        record.t0 = Some(time);
+        record.set_machine(&awaiting);
+        "the answer comes at its slot, whatever it is".clone_into(&mut record.detail);
+        let fact = Fact::Question {
+            root: awaiting.question_root(),
+            t0: time,
+        };
+        Ok(pair::add_fact(tx, record, &terms, &fact)?)
+    })?;
+    remove(&node.store.runs_dir().join(cells_name(&record.id)))?;
+    Ok(())
+}
+
+async fn exchange(
+    node: &Node,
+    record: &RoundRecord,
+    connection: &Connection,
+    terms: &Terms,
+    messages: [&Message; 2],
+) -> Result<(u64, mandorla_protocol::SignatureBytes), RoundError> {
+    let mut stream = resume(node, connection, terms).await?;
+    for message in messages {
+        stream.send(message).await?;
+    }
+    send_cells(node, record, connection, terms).await?;
+    match reply(&mut stream).await? {
+        Message::SeekAck { time, signature } => Ok((time, signature)),
+        other => Err(PeerFault::Unexpected {
+            got: other.name(),
+            expected: "SeekAck",
+        }
+        .into()),
+    }
+}
+
+/// The next message but a repeated EVALUATED, which has been answered.
+async fn reply(stream: &mut ControlStream) -> Result<Message, RoundError> {
+    loop {
+        match stream.receive(REPLY_TIMEOUT).await? {
+            Message::Evaluated { .. } => {}
+            message => return Ok(message),
+        }
+    }
+}
+
+async fn send_cells(
+    node: &Node,
+    record: &RoundRecord,
+    connection: &Connection,
+    terms: &Terms,
+) -> Result<(), RoundError> {
+    let line = |error: &dyn std::fmt::Display| RoundError::Line(error.to_string());
+    let path = node.store.runs_dir().join(cells_name(&record.id));
+    let mut cells = RunReader::open(&path, CELLS, width(terms.cell_bytes()))?;
+    let mut bulk = connection.open_uni().await?;
+    while let Some(records) = cells.next_records()? {
+        bulk.write_all(records)
+            .await
+            .map_err(|error| line(&error))?;
+    }
+    bulk.finish().map_err(|error| line(&error))
+}
+
+/// Tells the peer that no question comes; then the round is over.
+pub(super) async fn withdraw(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
+    let reason = record
+        .withdraw
+        .and_then(EndReason::from_byte)
+        .ok_or_else(damaged)?;
+    let Some(question) = pending_question(record) else {
+        return finish_withdrawal(node, record, None);
+    };
+    let terms = question.terms().clone();
+    // The peer lets the round lapse by itself some time after the deadline: no use in calling then.
+    if node.clock.now_s() > terms.question_deadline() + WITHDRAW_GRACE_S {
+        return finish_withdrawal(node, record, None);
+    }
+    let connection = connect(node, record).await?;
+    let outcome = async {
+        let mut stream: ControlStream = resume(node, &connection, &terms).await?;
+        stream
+            .send(&question.evaluated_ack(&node.identity.signer))
+            .await?;
+        stream
+            .send(&question.withdraw(reason, &node.identity.signer))
+            .await?;
+        match reply(&mut stream).await? {
+            Message::WithdrawAck => {}
+            other => {
+                return Err(PeerFault::Unexpected {
+                    got: other.name(),
+                    expected: "WithdrawAck",
+                }
+                .into());
+            }
+        }
+        finish_withdrawal(node, record, Some((&terms, reason)))?;
+        pair::offer(node, &mut stream, &record.peer, &terms).await?;
+        stream.send(&Message::Done).await?;
+        stream.finish().await;
+        Ok(())
+    };
+    let outcome = outcome.await;
+    count_bytes(node, &record.id, &connection);
+    match outcome {
+        Err(RoundError::Refused(Refusal::UnknownRound | Refusal::TooLate)) => {
+            finish_withdrawal(node, record, None)
+        }
+        other => other,
+    }
+}
+
+/// How long after the deadline the peer is still told; twice the clock difference that is tolerated.
+const WITHDRAW_GRACE_S: u64 = 2 * mandorla_protocol::CLOCK_SKEW_MAX_S;
+
+fn finish_withdrawal(
+    node: &Node,
+    record: &RoundRecord,
+    told: Option<(&Terms, EndReason)>,
+) -> Result<(), RoundError> {
+    let event = node
+        .event("round.withdrawn")
+        .detail("peer_told", told.is_some());
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        record.state = RoundState::Ended;
+        record.machine = None;
+        if let Some((terms, reason)) = told {
+            pair::add_fact(tx, record, terms, &Fact::Ended(reason))?;
+        }
+        Ok(())
+    })?;
+    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
+        true
+    })?)
+}

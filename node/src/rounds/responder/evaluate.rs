@@ -1,0 +1,362 @@
+//! The evaluation of the own match keys by the requester: blinded chunks out, verified values into run files.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mandorla_protocol::responder::{
+    BlindedChunk, Blinding, BlindingRecord, Evaluated, VerifiedChunk,
+};
+use mandorla_protocol::{
+    ChunkDigests, ChunkHeader, Digest, EndReason, Fact, Message, PeerFault, Refusal,
+    SignatureBytes, Terms,
+};
+use mandorla_store::{StoreError, WriteTx};
+use mandorla_transport::Connection;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{damaged, end_if_culprit};
+use crate::control_stream::ControlStream;
+use crate::node::Node;
+use crate::records::round::{CHUNKS, ChunkRecord, RoundRecord, RoundState};
+use crate::rounds::error::RoundError;
+use crate::rounds::files::{remove_of_round, write_prf};
+use crate::rounds::index::OwnIndex;
+use crate::rounds::update::{note, update};
+use crate::rounds::{pair, ruled_of};
+
+/// A chunk takes the requester well under a second of one core; it may have others to do first.
+const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
+/// Chunks under way beyond those being computed, so that the line never waits.
+const CHUNKS_AHEAD: usize = 2;
+/// The requester derives its own match keys before it acknowledges.
+const DERIVE_MAX: Duration = Duration::from_hours(24);
+
+type Shared = Arc<Mutex<Blinding>>;
+
+/// Goes on with the evaluation of a round after a broken line or a restart.
+pub(super) async fn run(
+    node: &Arc<Node>,
+    connection: &Connection,
+    stream: &mut ControlStream,
+    record: &RoundRecord,
+) -> Result<(), RoundError> {
+    // Chunks of the connection before come to rest before their state is read.
+    drop(node.rounds.take_over(&record.id));
+    let blinding = restore(node, record)?;
+    let rules = ruled_of(node, record)?.agreement.linkage_rules().clone();
+    let (inner, generation) = (Arc::clone(node), record.generation);
+    let index = node
+        .workers
+        .run(move || OwnIndex::build(&inner, generation, &rules))
+        .await??;
+    go_on(node, connection, stream, record, blinding, &Arc::new(index)).await
+}
+
+/// Repeats that the evaluation is complete.
+pub(super) async fn say_again(
+    node: &Node,
+    stream: &mut ControlStream,
+    record: &RoundRecord,
+) -> Result<(), RoundError> {
+    let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
+    Ok(stream
+        .send(&evaluated.message(&node.identity.signer))
+        .await?)
+}
+
+fn restore(node: &Node, record: &RoundRecord) -> Result<Blinding, RoundError> {
+    let machine: BlindingRecord = record.machine().ok_or_else(damaged)?;
+    let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+    let mut sent = Vec::new();
+    let mut verified = Vec::new();
+    for (_, chunk) in node.store.read()?.scan(CHUNKS, range)? {
+        let header = ChunkHeader {
+            key_type: chunk.key_type,
+            chunk: chunk.chunk,
+            rows: chunk.rows,
+        };
+        let inputs: Digest = chunk.inputs.parse().map_err(|_| damaged())?;
+        sent.push((header, inputs));
+        if let Some(outputs) = chunk.outputs {
+            let outputs = outputs.parse().map_err(|_| damaged())?;
+            verified.push((header, ChunkDigests { inputs, outputs }));
+        }
+    }
+    Ok(Blinding::restore(machine, sent, verified)?)
+}
+
+/// Sends every chunk that is not verified yet, and then the root. A newer connection of the same round takes
+/// over: the one before may hang on a dead line.
+pub(super) async fn go_on(
+    node: &Arc<Node>,
+    connection: &Connection,
+    stream: &mut ControlStream,
+    record: &RoundRecord,
+    blinding: Blinding,
+    index: &Arc<OwnIndex>,
+) -> Result<(), RoundError> {
+    let taken_over = node.rounds.take_over(&record.id);
+    let outcome = tokio::select! {
+        outcome = send_chunks(node, connection, record, blinding, index) => outcome,
+        _ = taken_over => Err(RoundError::Line("a newer connection took over".to_owned())),
+    };
+    let blinding = match outcome {
+        Ok(blinding) => blinding,
+        Err(error) => {
+            end_if_culprit(node, record, &error);
+            return Err(error);
+        }
+    };
+    let (evaluated, message) = blinding.finish(&node.identity.signer)?;
+    let event = node
+        .event("round.evaluated")
+        .detail("evaluation_root", evaluated.evaluation_root().to_string());
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        if record.state != RoundState::Evaluating {
+            return Err(RoundError::Line("the round went on elsewhere".to_owned()));
+        }
+        record.state = RoundState::AwaitingApproval;
+        // The blinding seed goes with the old record.
+        record.set_machine(&evaluated);
+        "the requester's authoriser has to approve the question".clone_into(&mut record.detail);
+        let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+        for ((_, number), _) in tx.scan(CHUNKS, range)? {
+            tx.remove(CHUNKS, (record.id.as_str(), number))?;
+        }
+        Ok(())
+    })?;
+    stream.send(&message).await?;
+    match stream.receive(DERIVE_MAX).await? {
+        Message::EvaluatedAck { signature } => {
+            let record = crate::rounds::update::find(node, &record.id)?.ok_or_else(damaged)?;
+            acknowledged(node, &record, &signature)
+        }
+        other => Err(PeerFault::Unexpected {
+            got: other.name(),
+            expected: "EvaluatedAck",
+        }
+        .into()),
+    }
+}
+
+async fn send_chunks(
+    node: &Arc<Node>,
+    connection: &Connection,
+    record: &RoundRecord,
+    blinding: Blinding,
+    index: &Arc<OwnIndex>,
+) -> Result<Blinding, RoundError> {
+    let open = blinding.open_chunks();
+    let shared: Shared = Arc::new(Mutex::new(blinding));
+    let ahead = node.workers.threads() + CHUNKS_AHEAD;
+    let mut jobs: JoinSet<Result<(), RoundError>> = JoinSet::new();
+    for header in open {
+        while jobs.len() >= ahead {
+            join_one(&mut jobs).await?;
+        }
+        let (node, connection) = (Arc::clone(node), connection.clone());
+        let (shared, index) = (Arc::clone(&shared), Arc::clone(index));
+        let id = record.id.clone();
+        jobs.spawn(
+            async move { one_chunk(&node, &connection, &id, &shared, &index, header).await },
+        );
+    }
+    while !jobs.is_empty() {
+        join_one(&mut jobs).await?;
+    }
+    let blinding = Arc::into_inner(shared)
+        .ok_or_else(|| RoundError::Storage("chunk work is still under way".to_owned()))?;
+    Ok(blinding
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
+}
+
+async fn join_one(jobs: &mut JoinSet<Result<(), RoundError>>) -> Result<(), RoundError> {
+    match jobs.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => Err(RoundError::Storage(error.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Blinds a chunk, makes its digest durable, sends it, verifies what comes back, makes the values durable.
+async fn one_chunk(
+    node: &Arc<Node>,
+    connection: &Connection,
+    id: &str,
+    shared: &Shared,
+    index: &Arc<OwnIndex>,
+    header: ChunkHeader,
+) -> Result<(), RoundError> {
+    let kernel = node.kernel;
+    let job = lock(shared).blind_job(header);
+    let rows = Arc::clone(index);
+    let chunk = node
+        .workers
+        .run(move || {
+            let keys = rows.of_type(header.key_type).keys(header.row_range());
+            job.run(kernel, &keys)
+        })
+        .await?;
+    lock(shared).sending(&chunk)?;
+    remember(node, id, header, chunk.inputs_digest(), None)?;
+
+    let reply = exchange(connection, &chunk).await?;
+    let rows = Arc::clone(index);
+    let verified = node
+        .workers
+        .run(move || {
+            let keys = rows.of_type(header.key_type).keys(header.row_range());
+            chunk.verify_and_unblind(kernel, &keys, &reply)
+        })
+        .await??;
+    keep(node, id, &verified)?;
+    lock(shared).chunk_verified(&verified);
+    Ok(())
+}
+
+async fn exchange(connection: &Connection, chunk: &BlindedChunk) -> Result<Vec<u8>, RoundError> {
+    let line = |error: &dyn std::fmt::Display| RoundError::Line(error.to_string());
+    let (mut send, mut receive) = connection.open_bi().await?;
+    send.write_all(&chunk.to_bytes())
+        .await
+        .map_err(|error| line(&error))?;
+    send.finish().map_err(|error| line(&error))?;
+    let read = timeout(CHUNK_TIMEOUT, receive.read_to_end(chunk.reply_bytes())).await;
+    // A reply that is too long fails here as a broken line; one that is too short fails in verification.
+    read.map_err(|_| line(&"a chunk's evaluation did not come in time"))?
+        .map_err(|error| line(&error))
+}
+
+fn keep(node: &Node, id: &str, verified: &VerifiedChunk) -> Result<(), RoundError> {
+    let digests = verified.digests();
+    write_prf(
+        &node.store.runs_dir(),
+        id,
+        verified.header(),
+        verified.values(),
+    )?;
+    remember(
+        node,
+        id,
+        verified.header(),
+        digests.inputs,
+        Some(digests.outputs),
+    )
+}
+
+fn remember(
+    node: &Node,
+    id: &str,
+    header: ChunkHeader,
+    inputs: Digest,
+    outputs: Option<Digest>,
+) -> Result<(), RoundError> {
+    let number = u64::from(header.key_type) << 32 | u64::from(header.chunk);
+    let chunk = ChunkRecord {
+        key_type: header.key_type,
+        chunk: header.chunk,
+        rows: header.rows,
+        inputs: inputs.to_string(),
+        outputs: outputs.map(|outputs| outputs.to_string()),
+    };
+    note(node, id, |tx, record| {
+        record.chunks_done += u64::from(outputs.is_some());
+        tx.put(CHUNKS, (id, number), &chunk)
+    })?;
+    Ok(())
+}
+
+/// The requester has the same root and no keys any more.
+pub(super) fn acknowledged(
+    node: &Node,
+    record: &RoundRecord,
+    signature: &SignatureBytes,
+) -> Result<(), RoundError> {
+    if record.state != RoundState::AwaitingApproval {
+        return Err(RoundError::Refused(Refusal::UnknownRound));
+    }
+    let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
+    evaluated.handle_ack(signature)?;
+    let root = evaluated.evaluation_root();
+    note(node, &record.id, |tx, record| {
+        log_evaluation(tx, record, evaluated.terms(), root)
+    })?;
+    Ok(())
+}
+
+/// The evaluation becomes a fact of the pair log with the requester's word, in whatever message it comes.
+pub(super) fn log_evaluation(
+    tx: &WriteTx<'_>,
+    record: &mut RoundRecord,
+    terms: &Terms,
+    root: Digest,
+) -> Result<(), StoreError> {
+    if record.evaluation_logged {
+        return Ok(());
+    }
+    record.evaluation_logged = true;
+    pair::add_fact(tx, record, terms, &Fact::Evaluation(root))
+}
+
+/// The requester says that no question comes.
+pub(super) fn withdrawn(
+    node: &Node,
+    record: &RoundRecord,
+    reason: u8,
+    signature: &SignatureBytes,
+) -> Result<(), RoundError> {
+    if record.state == RoundState::Ended {
+        return Ok(());
+    }
+    if record.state != RoundState::AwaitingApproval {
+        return Err(RoundError::Refused(Refusal::TooLate));
+    }
+    let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
+    let reason = evaluated.handle_withdraw(reason, signature)?;
+    let words = match reason {
+        EndReason::Declined => "the requester's authoriser declined to ask",
+        EndReason::Lapsed => "the requester's authoriser did not decide in time",
+        EndReason::Cancelled => "the requester's analyst cancelled the round",
+    };
+    let root = evaluated.evaluation_root();
+    finish(node, record, "round.withdrawn", words, |tx, record| {
+        log_evaluation(tx, record, evaluated.terms(), root)?;
+        pair::add_fact(tx, record, evaluated.terms(), &Fact::Ended(reason))
+    })
+}
+
+/// The round ends on this side; everything of it that is secret goes.
+pub(super) fn end(node: &Node, record: &RoundRecord, why: &str) {
+    if let Err(error) = finish(node, record, "round.ended", why, |_, _| Ok(())) {
+        tracing::error!(round = %record.id, %error, "a round could not be ended");
+    }
+}
+
+fn finish(
+    node: &Node,
+    record: &RoundRecord,
+    event: &str,
+    why: &str,
+    also: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), StoreError>,
+) -> Result<(), RoundError> {
+    let event = node.event(event).detail("why", why);
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        record.state = RoundState::Ended;
+        record.machine = None;
+        why.clone_into(&mut record.detail);
+        let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+        for ((_, number), _) in tx.scan(CHUNKS, range)? {
+            tx.remove(CHUNKS, (record.id.as_str(), number))?;
+        }
+        Ok(also(tx, record)?)
+    })?;
+    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
+        true
+    })?)
+}
+
+fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Blinding> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

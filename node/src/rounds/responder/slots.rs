@@ -1,0 +1,286 @@
+//! The answer slots: frozen at their cut-offs, served at their times, whatever was decided; and the close.
+
+use std::sync::Arc;
+
+use mandorla_protocol::responder::{Questioned, SlotState};
+use mandorla_protocol::{
+    Answer, CLOCK_SKEW_MAX_S, Fact, Message, Receipt, Refusal, ReleasedItem, encode,
+};
+use tokio::time::sleep;
+
+use super::{damaged, evaluate};
+use crate::control_stream::ControlStream;
+use crate::node::Node;
+use crate::records::hit::{DecisionRecord, HITS};
+use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
+use crate::rounds::commitment::commit_to_ledger;
+use crate::rounds::error::RoundError;
+use crate::rounds::files::remove_of_round;
+use crate::rounds::pair;
+use crate::rounds::update::{find, update};
+
+/// Waits for what time brings to a round: the lapse of a question that does not come, the cut-offs, the close.
+pub(crate) async fn drive(node: Arc<Node>, id: String) {
+    let mut stopping = node.stopping.subscribe();
+    loop {
+        let Ok(Some(record)) = find(&node, &id) else {
+            return;
+        };
+        if record.state.is_over() {
+            return;
+        }
+        let woken = node.rounds.notify_of(&id);
+        let Some(next) = next_time(&node, &record) else {
+            return;
+        };
+        tokio::select! {
+            () = sleep(node.clock.until_s(next)) => {
+                if let Err(error) = at(&node, &id) {
+                    tracing::error!(round = %id, %error, "a slot's work failed and will be tried again");
+                    sleep(std::time::Duration::from_secs(1)).await;
+                }
+            }
+            () = woken.notified() => {}
+            _ = stopping.changed() => return,
+        }
+    }
+}
+
+/// When something is due.
+fn next_time(node: &Node, record: &RoundRecord) -> Option<u64> {
+    match record.state {
+        RoundState::Evaluating | RoundState::AwaitingApproval => Some(lapse_time(record)?),
+        RoundState::Questioned | RoundState::Matched => {
+            let questioned: Questioned = record.machine()?;
+            let slots = 0..questioned.terms().slots();
+            let cutoffs = slots.filter(|&slot| !is_frozen(node, record, slot));
+            let cutoffs = cutoffs.map(|slot| questioned.cutoff(slot));
+            Some(cutoffs.chain([questioned.closes_at() + 1]).min()?)
+        }
+        _ => None,
+    }
+}
+
+/// The question may come until its deadline; clocks may differ, and a withdrawal takes some time.
+fn lapse_time(record: &RoundRecord) -> Option<u64> {
+    Some(record.terms()?.question_deadline() + 2 * CLOCK_SKEW_MAX_S)
+}
+
+fn is_frozen(node: &Node, record: &RoundRecord, slot: u8) -> bool {
+    let found = node
+        .store
+        .read()
+        .and_then(|tx| tx.find(ANSWERS, (record.id.as_str(), u64::from(slot))));
+    matches!(found, Ok(Some(_)))
+}
+
+fn at(node: &Arc<Node>, id: &str) -> Result<(), RoundError> {
+    let record = find(node, id)?.ok_or_else(damaged)?;
+    let now = node.clock.now_s();
+    match record.state {
+        RoundState::Evaluating | RoundState::AwaitingApproval => {
+            if lapse_time(&record).is_some_and(|lapse| now >= lapse) {
+                evaluate::end(node, &record, "no question came in time");
+            }
+            Ok(())
+        }
+        RoundState::Questioned | RoundState::Matched => {
+            let questioned: Questioned = record.machine().ok_or_else(damaged)?;
+            for slot in 0..questioned.terms().slots() {
+                if questioned.slot_state(slot, now) != SlotState::Open
+                    && !is_frozen(node, &record, slot)
+                {
+                    freeze(node, &record, &questioned, slot)?;
+                }
+            }
+            if now > questioned.closes_at() {
+                close(node, &record, &questioned)
+            } else {
+                Ok(())
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Freezes a slot's answer from the decisions that were durable at its cut-off, also if that is computed later.
+fn freeze(
+    node: &Node,
+    record: &RoundRecord,
+    questioned: &Questioned,
+    slot: u8,
+) -> Result<(), RoundError> {
+    let cutoff = questioned.cutoff(slot);
+    let commitment = commit_to_ledger(node)?;
+    let event = node.event("answer.frozen").detail("slot", slot);
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
+        let mut items = Vec::new();
+        let last = slot + 1 == questioned.terms().slots();
+        for ((_, id), mut hit) in tx.scan(HITS, range)? {
+            if let Some(decision) = &hit.decision {
+                if decision.slot == Some(slot) && decision.at < cutoff {
+                    items.push(released_item(slot, decision)?);
+                }
+            } else if last {
+                hit.decision = Some(expired(node.clock.now_s()));
+                tx.put(HITS, (record.id.as_str(), id.as_str()), &hit)?;
+            }
+        }
+        let answer = questioned.freeze(slot, &items, &commitment.digest, &node.identity.signer)?;
+        let stored = AnswerRecord {
+            bytes: hex::encode(answer.bytes()),
+            digest: Digest32(answer.digest()),
+            ledger_commitment: Digest32(commitment.digest),
+            ledger_salt: hex::encode(commitment.salt),
+            receipt: None,
+            delivered: false,
+            opened: false,
+            at: node.clock.now_s(),
+        };
+        tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &stored)?;
+        let fact = Fact::Answer {
+            slot,
+            digest: answer.digest(),
+        };
+        Ok(pair::add_fact(tx, record, questioned.terms(), &fact)?)
+    })?;
+    Ok(())
+}
+
+fn released_item(slot: u8, decision: &DecisionRecord) -> Result<ReleasedItem, RoundError> {
+    let place = decision
+        .place
+        .as_deref()
+        .and_then(|place| hex::decode(place).ok());
+    place
+        .and_then(|place| ReleasedItem::from_durable(slot, place))
+        .ok_or_else(damaged)
+}
+
+/// Undecided at the last cut-off is refused.
+fn expired(now: u64) -> DecisionRecord {
+    DecisionRecord {
+        kind: "refused".to_owned(),
+        by: "the agreement".to_owned(),
+        reason: "not decided in time".to_owned(),
+        at: now,
+        fields: Vec::new(),
+        slot: None,
+        place: None,
+    }
+}
+
+/// Serves a slot's answer: the same bytes however often it is asked.
+pub(super) async fn serve_answer(
+    node: &Arc<Node>,
+    stream: &mut ControlStream,
+    record: &RoundRecord,
+    slot: u8,
+) -> Result<(), RoundError> {
+    if !matches!(record.state, RoundState::Questioned | RoundState::Matched) {
+        return Err(RoundError::Refused(Refusal::TooLate));
+    }
+    let questioned: Questioned = record.machine().ok_or_else(damaged)?;
+    questioned
+        .check_fetch(slot, node.clock.now_s())
+        .map_err(RoundError::Refused)?;
+    if !is_frozen(node, record, slot) {
+        freeze(node, record, &questioned, slot)?;
+    }
+    let answer = stored(node, record, &questioned, slot)?;
+    stream
+        .send(&Message::Answer {
+            bytes: answer.bytes().len() as u64,
+        })
+        .await?;
+    Ok(stream.send_raw(answer.bytes()).await?)
+}
+
+fn stored(
+    node: &Node,
+    record: &RoundRecord,
+    questioned: &Questioned,
+    slot: u8,
+) -> Result<Answer, RoundError> {
+    let stored = node
+        .store
+        .read()?
+        .find(ANSWERS, (record.id.as_str(), u64::from(slot)))?;
+    let bytes = stored
+        .and_then(|answer| hex::decode(&answer.bytes).ok())
+        .ok_or_else(damaged)?;
+    Answer::from_durable(questioned.terms(), slot, bytes).map_err(|_| damaged())
+}
+
+/// Keeps the requester's receipt.
+pub(super) async fn take_receipt(
+    node: &Arc<Node>,
+    stream: &mut ControlStream,
+    record: &RoundRecord,
+    receipt: &Receipt,
+) -> Result<(), RoundError> {
+    let questioned: Questioned = record
+        .machine()
+        .ok_or(RoundError::Refused(Refusal::TooLate))?;
+    if receipt.slot >= questioned.terms().slots() || !is_frozen(node, record, receipt.slot) {
+        return Err(RoundError::Refused(Refusal::NotYet));
+    }
+    let answer = stored(node, record, &questioned, receipt.slot)?;
+    questioned.handle_receipt(receipt, &answer)?;
+    let event = node
+        .event("receipt.received")
+        .by(record.peer.clone(), "peer")
+        .detail("slot", receipt.slot)
+        .detail("answer_digest", receipt.answer_digest.to_string());
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        let key = (record.id.as_str(), u64::from(receipt.slot));
+        let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
+        let first = answer.receipt.is_none();
+        answer.receipt = Some(hex::encode(encode(receipt)));
+        tx.put(ANSWERS, key, &answer)?;
+        if first {
+            pair::add_fact(
+                tx,
+                record,
+                questioned.terms(),
+                &Fact::Receipt(receipt.clone()),
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(stream
+        .send(&Message::ReceiptAck { slot: receipt.slot })
+        .await?)
+}
+
+/// The round is over by its terms: hit keys go, and with them the means to prove a hit.
+fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(), RoundError> {
+    let at = questioned.closes_at();
+    update::<RoundError>(
+        node,
+        &record.id,
+        node.event("round.closed"),
+        |tx, record| {
+            record.state = RoundState::Closed;
+            record.machine = None;
+            "closed by its terms".clone_into(&mut record.detail);
+            let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
+            for ((_, id), mut hit) in tx.scan(HITS, range)? {
+                for agreed in &mut hit.agreed {
+                    agreed.hit_key.clear();
+                }
+                tx.put(HITS, (record.id.as_str(), id.as_str()), &hit)?;
+            }
+            Ok(pair::add_fact(
+                tx,
+                record,
+                questioned.terms(),
+                &Fact::Close { at },
+            )?)
+        },
+    )?;
+    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
+        true
+    })?)
+}

@@ -1,0 +1,190 @@
+//! What the agreement says about a round in one direction, for the machines and for admission.
+
+use mandorla_agreement::{
+    Agreement, Counters, Evaluations, Proposal, Refusal, ResultMode, SetFacts, SetSize, State,
+    day_start_s, month_start_s,
+};
+use mandorla_control::{ApiError, ErrorCode};
+use mandorla_linkage::Field;
+use mandorla_protocol::{Digest, NodeKey, Terms, TermsRules, size_class_log2};
+use mandorla_store::StoreError;
+
+use crate::node::Node;
+use crate::records::dataset::DatasetRecord;
+use crate::records::round::{ROUNDS, RoundRecord, Side};
+
+/// An agreement in one direction.
+pub(crate) struct Ruled {
+    pub agreement: Agreement,
+    pub state: State,
+    pub requester: String,
+    pub responder: String,
+}
+
+impl Ruled {
+    pub(crate) fn new(
+        agreement: Agreement,
+        state: State,
+        requester: &str,
+        responder: &str,
+    ) -> Self {
+        Self {
+            agreement,
+            state,
+            requester: requester.to_owned(),
+            responder: responder.to_owned(),
+        }
+    }
+
+    /// What both machines hold an offer against.
+    pub(crate) fn terms_rules(&self) -> Result<TermsRules, ApiError> {
+        let direction = self
+            .agreement
+            .direction(&self.requester, &self.responder)
+            .map_err(|error| {
+                ApiError::new(ErrorCode::Refused, error.to_string()).hint(error.fix())
+            })?;
+        let answer = direction.answer();
+        let datasets = |party: &str| {
+            let terms = self.agreement.terms();
+            let named = terms
+                .dataset
+                .iter()
+                .filter(|dataset| dataset.party == party);
+            named.map(|dataset| dataset.id.clone()).collect()
+        };
+        let seconds = |s: u64| u32::try_from(s).unwrap_or(u32::MAX);
+        Ok(TermsRules {
+            agreement: Digest(self.agreement.hash()),
+            requester: NodeKey(*direction.requester().signing_key.as_bytes()),
+            responder: NodeKey(*direction.responder().signing_key.as_bytes()),
+            purpose: self.agreement.terms().purpose.code.clone(),
+            requester_datasets: datasets(&self.requester),
+            responder_datasets: datasets(&self.responder),
+            rules: Digest(self.agreement.linkage_rules().hash()),
+            key_types: direction
+                .match_keys()
+                .iter()
+                .map(|rule| rule.id.clone())
+                .collect(),
+            subjects_min: direction.limits().min_set,
+            requester_subjects_max: direction.requester_subjects_max(),
+            responder_subjects_max: direction.responder_subjects_max(),
+            keys_per_subject_max: direction.keys_per_subject_max().into(),
+            slots_s: answer.slots_s().into_iter().map(seconds).collect(),
+            max_release: u16::try_from(answer.max_release).unwrap_or(u16::MAX),
+            item_bytes: answer.item_bytes,
+            fetch_window_s: seconds(answer.fetch_window_s()),
+            question_deadline_s: seconds(answer.question_deadline.as_s()),
+        })
+    }
+
+    /// Whether this round may happen now, by everything that this node knows of it.
+    pub(crate) fn admit(
+        &self,
+        now_s: u64,
+        facts: &Facts<'_>,
+        counters: &Counters,
+    ) -> Result<(), Refusal> {
+        let slots_s = self.agreement.terms().answer.slots_s();
+        let proposal = Proposal {
+            state: self.state,
+            synthetic_data: false,
+            purpose: facts.purpose,
+            case_reference_given: facts.case_reference_given,
+            mode: ResultMode::Fresh,
+            slots_s: &slots_s,
+            requester: facts.requester,
+            responder: facts.responder,
+            cells_class: facts.terms.map(|terms| terms.offer().cells_class),
+            evaluations: facts.evaluations,
+        };
+        self.agreement
+            .admit(now_s, &self.requester, &self.responder, &proposal, counters)
+    }
+
+    /// The peer's set before its size is known: the largest that the agreement allows.
+    pub(crate) fn unknown_responder_size(&self) -> SetSize {
+        let direction = self.agreement.direction(&self.requester, &self.responder);
+        let most = direction.map_or(0, |direction| direction.responder_subjects_max());
+        SetSize::Class(size_class_log2(most).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX))
+    }
+}
+
+/// What is known of a round for admission.
+pub(crate) struct Facts<'a> {
+    pub purpose: &'a str,
+    pub case_reference_given: bool,
+    pub requester: SetFacts<'a>,
+    pub responder: SetFacts<'a>,
+    pub terms: Option<&'a Terms>,
+    pub evaluations: &'a [Evaluations<'a>],
+}
+
+/// The own set in a round.
+pub(crate) fn own_set<'a>(
+    record: &'a DatasetRecord,
+    id: &'a str,
+    fields: &'a [Field],
+) -> SetFacts<'a> {
+    SetFacts {
+        dataset: id,
+        size: SetSize::Exact(record.subjects),
+        loaded_at_s: Some(record.loaded_at),
+        fields: Some(fields),
+    }
+}
+
+/// The peer's set in a round.
+pub(crate) fn peer_set(id: &str, size: SetSize) -> SetFacts<'_> {
+    SetFacts {
+        dataset: id,
+        size,
+        loaded_at_s: None,
+        fields: None,
+    }
+}
+
+/// The fields that a dataset has.
+pub(crate) fn fields(record: &DatasetRecord) -> Vec<Field> {
+    record
+        .fields
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect()
+}
+
+/// What earlier rounds in this direction used up. `except`: the round that is being admitted.
+pub(crate) fn counters(
+    node: &Node,
+    side: Side,
+    agreement: &str,
+    peer: &str,
+    except: Option<&str>,
+) -> Result<Counters, StoreError> {
+    let now = node.clock.now_s();
+    let (day, month) = (day_start_s(now), month_start_s(now));
+    let mut counters = Counters::default();
+    for (_, round) in node.store.read()?.scan_all(ROUNDS)? {
+        let same = round.side == side && round.agreement == agreement && round.peer == peer;
+        if !same || except == Some(&round.id) {
+            continue;
+        }
+        counters.rounds_today += u32::from(round.started_at >= day);
+        counters.last_round_s = counters.last_round_s.max(Some(round.started_at));
+        if round.started_at >= month {
+            counters.subjects_this_month += question_subjects_padded(&round);
+        }
+    }
+    Ok(counters)
+}
+
+/// Padded subjects of a round's question.
+fn question_subjects_padded(round: &RoundRecord) -> u64 {
+    let class = match (round.terms(), round.side) {
+        (Some(terms), _) => Some(terms.offer().subjects_class),
+        (None, Side::Requester) => size_class_log2(round.subjects),
+        (None, Side::Responder) => None,
+    };
+    class.map_or(0, |class| 1 << class)
+}

@@ -1,0 +1,165 @@
+//! Changing a round's record: one transaction, the ledger entry inside it, then everybody who watches is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mandorla_control::{ApiError, ErrorCode};
+use mandorla_store::{LedgerEvent, StoreError, WriteTx};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::node::{Node, storage};
+use crate::records::round::{ROUNDS, RoundRecord};
+
+/// What runs beside the store: wake-ups for drivers and watchers, and locks per peer.
+pub(crate) struct Runtime {
+    changed: watch::Sender<u64>,
+    wake: Mutex<HashMap<String, Arc<Notify>>>,
+    pair_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    evaluations: Mutex<HashMap<String, oneshot::Sender<()>>>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            changed: watch::Sender::new(0),
+            wake: Mutex::default(),
+            pair_locks: Mutex::default(),
+            evaluations: Mutex::default(),
+        }
+    }
+}
+
+impl Runtime {
+    /// Counts every change of any round.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Wakes the driver of a round.
+    pub(crate) fn notify_of(&self, round: &str) -> Arc<Notify> {
+        let mut wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wake.entry(round.to_owned()).or_default())
+    }
+
+    /// One pair-log exchange at a time per log.
+    pub(crate) fn pair_lock(&self, log: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self
+            .pair_locks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(log.to_owned()).or_default())
+    }
+
+    /// Ends whatever evaluation of a round runs, and gives what ends the caller's own when another takes over.
+    pub(crate) fn take_over(&self, round: &str) -> oneshot::Receiver<()> {
+        let (ends, ended) = oneshot::channel();
+        let mut evaluations = self
+            .evaluations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        evaluations.insert(round.to_owned(), ends);
+        ended
+    }
+
+    fn tell(&self, round: &str) {
+        self.changed.send_modify(|count| *count += 1);
+        self.notify_of(round).notify_one();
+    }
+}
+
+/// Reads a round.
+pub(crate) fn find(node: &Node, id: &str) -> Result<Option<RoundRecord>, StoreError> {
+    node.store.read()?.find(ROUNDS, id)
+}
+
+/// Reads a round that a caller named.
+pub(crate) fn required(node: &Node, id: &str) -> Result<RoundRecord, ApiError> {
+    find(node, id).map_err(storage)?.ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::NotFound,
+            format!("there is no round {id} on this node"),
+        )
+        .hint("mandorla round list")
+    })
+}
+
+/// Changes a round and whatever else belongs to the same step, with a ledger entry.
+pub(crate) fn update<E: From<StoreError>>(
+    node: &Node,
+    id: &str,
+    event: LedgerEvent,
+    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), E>,
+) -> Result<RoundRecord, E> {
+    let record = node.store.write(|tx| {
+        let record = change_in(tx, id, change)?;
+        let event = event.agreement(record.agreement.clone()).round(id);
+        tx.append_ledger(event)?;
+        Ok::<_, E>(record)
+    })?;
+    node.rounds.tell(id);
+    Ok(record)
+}
+
+/// Changes what is derived (progress, byte counts), without a ledger entry.
+pub(crate) fn note(
+    node: &Node,
+    id: &str,
+    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), StoreError>,
+) -> Result<RoundRecord, StoreError> {
+    let record = node.store.write_unlogged(|tx| change_in(tx, id, change))?;
+    node.rounds.tell(id);
+    Ok(record)
+}
+
+fn change_in<E: From<StoreError>>(
+    tx: &WriteTx<'_>,
+    id: &str,
+    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), E>,
+) -> Result<RoundRecord, E> {
+    let mut record = tx
+        .find(ROUNDS, id)?
+        .ok_or(StoreError::NotAStore { what: "such round" })?;
+    change(tx, &mut record)?;
+    record.revision += 1;
+    tx.put(ROUNDS, id, &record)?;
+    Ok(record)
+}
+
+/// Stores a new round under the next free id of the day: `R-20261124-001`.
+pub(crate) fn create(
+    node: &Node,
+    prefix: &str,
+    mut record: RoundRecord,
+    event: LedgerEvent,
+    also: impl FnOnce(&WriteTx<'_>, &RoundRecord) -> Result<(), StoreError>,
+) -> Result<RoundRecord, StoreError> {
+    let day = day_text(node.clock.now_s());
+    let stem = format!("{prefix}-{day}-");
+    let record = node.store.write(|tx| {
+        let last = format!("{stem}~");
+        let today = tx.scan(ROUNDS, stem.as_str()..last.as_str())?;
+        let numbers = today
+            .iter()
+            .filter_map(|(id, _)| id.strip_prefix(&stem)?.parse::<u32>().ok());
+        let number = numbers.max().unwrap_or(0) + 1;
+        record.id = format!("{stem}{number:03}");
+        tx.put(ROUNDS, record.id.as_str(), &record)?;
+        also(tx, &record)?;
+        tx.append_ledger(
+            event
+                .agreement(record.agreement.clone())
+                .round(record.id.clone()),
+        )?;
+        Ok::<_, StoreError>(record)
+    })?;
+    node.rounds.tell(&record.id);
+    Ok(record)
+}
+
+fn day_text(now_s: u64) -> String {
+    let seconds = i64::try_from(now_s).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| "00000000".to_owned(),
+        |time| time.strftime("%Y%m%d").to_string(),
+    )
+}

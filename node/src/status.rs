@@ -1,0 +1,77 @@
+//! The node at a glance, and its end.
+
+use std::sync::Arc;
+
+use mandorla_agreement::State;
+use mandorla_control::{ApiError, NodeStop, Status, StatusReply, Stopped};
+
+use crate::agreements;
+use crate::node::{Caller, Node, storage};
+use crate::peers;
+use crate::records::dataset::DATASETS;
+use crate::records::peer::PEERS;
+use crate::records::round::{ROUNDS, RoundState, Side};
+use crate::server::{Routes, ServeBlocking};
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.call::<Status>().call::<NodeStop>()
+}
+
+impl ServeBlocking for Status {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<StatusReply, ApiError> {
+        let tx = node.store.read().map_err(storage)?;
+        let live = agreements::all(node)?;
+        let live = live.iter().filter(|held| held.state == State::Live);
+        let rounds = tx.scan_all(ROUNDS).map_err(storage)?;
+        let own = || {
+            rounds
+                .iter()
+                .filter(|(_, round)| round.side == Side::Requester)
+        };
+        let listen = node
+            .endpoint
+            .get()
+            .map(mandorla_transport::Endpoint::local_addr);
+        Ok(StatusReply {
+            schema: 1,
+            node: node.config.name.clone(),
+            country: node.code().to_owned(),
+            fingerprint: peers::own_card(node).fingerprint(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            listen: listen.unwrap_or(node.config.listen).to_string(),
+            kernel: node.kernel.level().to_string(),
+            peers: count(tx.scan_all(PEERS).map_err(storage)?.len()),
+            agreements_live: count(live.count()),
+            datasets: count(tx.scan_all(DATASETS).map_err(storage)?.len()),
+            rounds_open: count(own().filter(|(_, round)| !round.state.is_over()).count()),
+            rounds_waiting_for_approval: count(
+                own()
+                    .filter(|(_, round)| round.state == RoundState::AwaitingApproval)
+                    .count(),
+            ),
+            uptime_s: node.clock.now_s().saturating_sub(node.started_s),
+            user: caller.name.clone(),
+            roles: caller
+                .roles
+                .iter()
+                .map(|role| role.word().to_owned())
+                .collect(),
+        })
+    }
+}
+
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
+impl ServeBlocking for NodeStop {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Stopped, ApiError> {
+        tracing::info!(user = caller.name, "asked to stop");
+        // The reply still goes out: the server finishes what was begun.
+        node.stopping.send_replace(true);
+        Ok(Stopped {
+            pid: std::process::id(),
+        })
+    }
+}
