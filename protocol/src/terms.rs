@@ -399,7 +399,7 @@ impl TermsRules {
         for &class in &responder.evaluation_classes {
             self.check_keys_class(class, self.responder_subjects_max)?;
         }
-        let first_cutoff_ms = 1_000 * (u64::from(self.slots_s[0]) - terms.cutoff_s(0));
+        let first_cutoff_ms = 1_000 * u64::from(self.slots_s[0]).saturating_sub(terms.cutoff_s(0));
         if first_cutoff_ms < terms.quiet_ms() {
             return Err(Refusal::Slots);
         }

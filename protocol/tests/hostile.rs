@@ -27,6 +27,8 @@ mod items;
 mod matching;
 #[path = "hostile/pair_log.rs"]
 mod pair_log;
+#[path = "hostile/terms.rs"]
+mod terms;
 
 use mandorla_protocol::{ProtocolError, Role};
 use world::{Plan, Stop, Subject, World, subject};
