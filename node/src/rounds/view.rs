@@ -10,11 +10,9 @@ use crate::records::round::{ANSWERS, RoundRecord, RoundState, Side};
 pub(super) fn view(node: &Node, record: &RoundRecord) -> Result<RoundView, StoreError> {
     let terms = record.terms();
     let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
-    let answered: Vec<u64> = node
-        .store
-        .read()?
-        .scan(ANSWERS, range)?
-        .into_iter()
+    let answers = node.store.read()?.scan(ANSWERS, range)?.into_iter();
+    let answered: Vec<u64> = answers
+        .filter(|(_, answer)| record.side == Side::Responder || answer.opened)
         .map(|((_, slot), _)| slot)
         .collect();
     let slots = match (&terms, record.t0) {

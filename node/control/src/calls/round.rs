@@ -147,6 +147,6 @@ pub struct RoundView {
 pub struct SlotView {
     /// When it is due, Unix seconds.
     pub due: u64,
-    /// Fetched or frozen.
+    /// Requester: fetched, receipted and opened. Responder: frozen.
     pub done: bool,
 }
