@@ -1,1 +1,3 @@
 //! Whole-system tests: two real processes over QUIC on loopback.
+
+pub mod recover;
