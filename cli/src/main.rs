@@ -1,2 +1,7 @@
 //! The `mandorla` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(mandorla_cli::main_with(std::env::args_os()))
+}

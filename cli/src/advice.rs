@@ -1,0 +1,113 @@
+//! What to do about each error, for `help errors`.
+
+use mandorla_control::{ErrorCode, ExitCode};
+
+/// The way on from an error.
+pub(crate) fn advice(code: ErrorCode) -> &'static str {
+    use ErrorCode as E;
+    match code {
+        E::Internal => {
+            "Repeat the command; if it fails again, keep the node's messages and report it."
+        }
+        E::BadRequest => "See the command's --help; node and command line must be of one version.",
+        E::NotFound => {
+            "The list command of the noun shows what there is: `mandorla peer list`, `round list`, …."
+        }
+        E::Exists => "Choose another name, or look at what is there with `show`.",
+        E::InUse => "Wait for the open round, or suspend the agreement first.",
+        E::Storage => {
+            "Check free space and the owner of the data directory; a damaged store is restored from a backup."
+        }
+        E::Unreachable => {
+            "Start the daemon with `mandorla node run`, or name its socket with --socket or --data-dir."
+        }
+        E::NotInitialised => {
+            "Make the node with `mandorla init --name NAME --country CC`, or name its directory with --data-dir."
+        }
+        E::AlreadyRunning => {
+            "`mandorla status` shows the running daemon; `mandorla node stop` ends it."
+        }
+        E::BadConfig => "Correct the line of node.toml that the message names.",
+        E::UnknownUser => {
+            "The operator adds a [[user]] to node.toml; in a small installation name yourself with --user."
+        }
+        E::WrongRole => "Ask somebody who holds the role that the message names.",
+        E::OwnProposal => "Another authoriser must decide; the hint names who can.",
+        E::Refused => {
+            "Read the clause with `mandorla agreement print ID`; change the request, or agree on a new version."
+        }
+        E::BadAgreement => "`mandorla agreement lint FILE` lists every clause to correct.",
+        E::BadSignature => {
+            "The file was changed on the way, or is of another peer: ask for it again, and compare the card's words."
+        }
+        E::WrongState => "`show` says what the agreement, round or hit waits for.",
+        E::TooLate => "Nothing can be done for this slot or round; a new round asks again.",
+        E::NoPlace => {
+            "The agreement's max_release is reached; the hit can be asked for again in a new round."
+        }
+        E::GradeLost => "Drop fewer fields, or refuse the hit.",
+        E::PackageTooLarge => "Drop a field, or agree on a larger item_bytes.",
+        E::BadFile => {
+            "Check the path, the permissions and the format; CSV is UTF-8 with a header line."
+        }
+        E::BadMap => "Correct the field or column that the message names in the map file.",
+        E::PeerUnreachable => {
+            "`mandorla peer ping PEER`; then look at the address in its card, firewalls and UDP."
+        }
+        E::PeerKey => {
+            "Somebody else answers at this address, or the peer has new keys: ask for its card, and compare words by voice."
+        }
+        E::PeerRefused => {
+            "Ask the peer's operator; agreement, policy or state on its side does not allow it."
+        }
+        E::PeerMisbehaved => {
+            "Keep the round's ledger entries and talk to the peer's operator before another round."
+        }
+        E::PeerClock => "Set both clocks (NTP); `mandorla peer ping PEER` shows the difference.",
+        E::FaultFound => {
+            "Do not continue before the fault that is named is understood; tell the auditor."
+        }
+        E::Pending => "Nothing is lost: `mandorla round watch ROUND` goes on waiting.",
+    }
+}
+
+/// Every exit code and what it says.
+pub(crate) const EXIT_CODES: [(ExitCode, &str); 10] = [
+    (ExitCode::Done, "done (an empty list is done)"),
+    (ExitCode::Failed, "failed"),
+    (ExitCode::Usage, "wrong usage"),
+    (ExitCode::NodeUnreachable, "node not reachable"),
+    (ExitCode::NotPermitted, "not permitted in this role"),
+    (
+        ExitCode::Refused,
+        "refused, by agreement, policy or an officer",
+    ),
+    (ExitCode::Peer, "the peer failed or misbehaved"),
+    (ExitCode::FaultFound, "a check found a fault"),
+    (ExitCode::Pending, "still pending at --timeout"),
+    (ExitCode::Interrupted, "interrupted"),
+];
+
+/// What an exit code says.
+pub(crate) fn exit_meaning(exit: ExitCode) -> &'static str {
+    EXIT_CODES
+        .iter()
+        .find(|(code, _)| *code == exit)
+        .map_or("", |(_, meaning)| meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_meaning_an_advice_and_an_exit_code_that_is_explained() {
+        let mut numbers = std::collections::BTreeSet::new();
+        for code in ErrorCode::ALL {
+            assert!(code.meaning().ends_with('.'), "{code}");
+            assert!(advice(*code).ends_with('.'), "{code}");
+            assert!(!exit_meaning(code.exit()).is_empty(), "{code}");
+            assert!(numbers.insert(code.number()), "{code} stands twice");
+        }
+    }
+}

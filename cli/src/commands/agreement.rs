@@ -1,0 +1,202 @@
+//! `mandorla agreement …`.
+
+mod bundle;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use mandorla_control::{
+    AgreementActivate, AgreementDraft, AgreementExport, AgreementImport, AgreementLint,
+    AgreementList, AgreementPropose, AgreementShow, AgreementSign, AgreementSuspend, ApiError,
+    ErrorCode,
+};
+use serde_json::json;
+
+use crate::context::{Context, read_text};
+use crate::failure::{DONE, Done, file};
+
+/// `mandorla agreement …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgreementCommand {
+    /// A commented agreement with a peer, to be edited
+    Draft {
+        /// Party code of the peer
+        #[arg(long)]
+        peer: String,
+        /// Id of the agreement: letters, digits, - and _
+        #[arg(long)]
+        id: String,
+        /// Title for people
+        #[arg(long)]
+        title: String,
+        /// File to write instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check an agreement file; nothing is stored
+    Lint {
+        /// The agreement (TOML)
+        file: PathBuf,
+    },
+    /// Store the exact bytes of an agreement, sign them, and write the file for the peer
+    Propose {
+        /// The agreement (TOML)
+        file: PathBuf,
+        #[command(flatten)]
+        bundle: BundleArgs,
+    },
+    /// Take a file that the peer wrote: text, signatures, activations
+    Import {
+        /// The file from the peer (`<id>.agreement.json`)
+        file: PathBuf,
+    },
+    /// Sign an imported agreement, and write the file for the peer
+    Sign {
+        /// Id of the agreement
+        id: String,
+        #[command(flatten)]
+        bundle: BundleArgs,
+    },
+    /// Move a signed agreement from pilot to live for this side, and write the file for the peer
+    Activate {
+        /// Id of the agreement
+        id: String,
+        #[command(flatten)]
+        bundle: BundleArgs,
+    },
+    /// Stop new rounds and new releases at once; slots still answer
+    Suspend {
+        /// Id of the agreement
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// All agreements
+    List,
+    /// One agreement: parties, state, who signed
+    Show {
+        /// Id of the agreement
+        id: String,
+    },
+    /// The exact text that was signed
+    Print {
+        /// Id of the agreement
+        id: String,
+        /// Only what `show` says
+        #[arg(long)]
+        summary: bool,
+    },
+    /// Write the file for the peer again
+    Export {
+        /// Id of the agreement
+        id: String,
+        #[command(flatten)]
+        bundle: BundleArgs,
+    },
+}
+
+/// Where the file for the peer goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BundleArgs {
+    /// File for the peer [default: <id>.agreement.json in the current directory]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
+    match command {
+        AgreementCommand::Draft {
+            peer,
+            id,
+            title,
+            output,
+        } => draft(&AgreementDraft { peer, id, title }, output, cx).await,
+        AgreementCommand::Lint { file } => lint(read_text(&file)?, cx).await,
+        AgreementCommand::Propose { file, bundle } => {
+            let view = cx
+                .call(&AgreementPropose {
+                    text: read_text(&file)?,
+                })
+                .await?;
+            bundle::write(&view, bundle.output, cx).await
+        }
+        AgreementCommand::Import { file } => {
+            let bundle = bundle::read(&file)?;
+            let view = cx.call(&AgreementImport { bundle }).await?;
+            cx.out.object(&view, text::view)?;
+            text::say_next(&view, cx);
+            DONE
+        }
+        AgreementCommand::Sign { id, bundle } => {
+            let view = cx.call(&AgreementSign { id }).await?;
+            bundle::write(&view, bundle.output, cx).await
+        }
+        AgreementCommand::Activate { id, bundle } => {
+            let view = cx.call(&AgreementActivate { id }).await?;
+            bundle::write(&view, bundle.output, cx).await
+        }
+        AgreementCommand::Suspend { id, reason } => {
+            let view = cx.call(&AgreementSuspend { id, reason }).await?;
+            cx.out.object(&view, text::view)?;
+            DONE
+        }
+        AgreementCommand::List => {
+            cx.out
+                .list(&cx.call(&AgreementList {}).await?, text::list)?;
+            DONE
+        }
+        AgreementCommand::Show { id } | AgreementCommand::Print { id, summary: true } => {
+            cx.out
+                .object(&cx.call(&AgreementShow { id }).await?, text::view)?;
+            DONE
+        }
+        AgreementCommand::Print { id, summary: false } => {
+            let bundle = cx.call(&AgreementExport { id }).await?;
+            cx.out.object(&bundle, |bundle| bundle.text.clone())?;
+            DONE
+        }
+        AgreementCommand::Export { id, bundle } => {
+            let view = cx.call(&AgreementShow { id }).await?;
+            bundle::write(&view, bundle.output, cx).await
+        }
+    }
+}
+
+async fn draft(draft: &AgreementDraft, output: Option<PathBuf>, cx: &Context) -> Done {
+    let drafted = cx.call(draft).await?;
+    let Some(path) = output else {
+        cx.out.object(&drafted, |drafted| drafted.text.clone())?;
+        return DONE;
+    };
+    if path.exists() {
+        cx.confirm(&format!("Replace {}?", path.display()))?;
+    }
+    std::fs::write(&path, &drafted.text).map_err(|error| file(&path, error))?;
+    cx.out
+        .object(&json!({"text": drafted.text, "file": path}), |_| {
+            format!("wrote {}\n", path.display())
+        })?;
+    cx.out.say(&format!(
+        "next: edit it, then {}",
+        cx.command(&format!("agreement lint {}", path.display()))
+    ));
+    DONE
+}
+
+async fn lint(text: String, cx: &Context) -> Done {
+    let findings = cx.call(&AgreementLint { text }).await?;
+    cx.out.list(&findings, text::findings)?;
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == "error")
+        .count();
+    if errors == 0 {
+        return DONE;
+    }
+    Err(ApiError::new(
+        ErrorCode::BadAgreement,
+        format!("{errors} clause(s) must be corrected before the agreement can be proposed"),
+    ))
+}

@@ -1,0 +1,126 @@
+//! `mandorla init`, `mandorla node …`: the one file that reaches into the daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use mandorla_control::{ApiError, ErrorCode, NodeStop};
+use mandorla_node::{Clock, InitOptions, Node, init_logging};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::{DONE, Done, internal};
+
+/// Data directory of a node that runs as a service, without a home directory.
+const SERVICE_DATA_DIR: &str = "/var/lib/mandorla";
+
+/// `mandorla init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Name of the agency, for people
+    #[arg(long)]
+    name: String,
+    /// Country, two letters, as GB or RS
+    #[arg(long, value_name = "CC")]
+    country: String,
+    /// Party code in agreements: A-Z, 0-9 and - [default: the country]
+    #[arg(long)]
+    code: Option<String>,
+    /// UDP address to listen on for peers
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:4433")]
+    listen: SocketAddr,
+}
+
+/// `mandorla node …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Run the daemon until a signal or `node stop` ends it
+    Run,
+    /// Ask the running daemon to stop; rounds pause at a durable point
+    Stop,
+}
+
+/// Where a node is if nothing says otherwise.
+pub(crate) fn default_data_dir() -> PathBuf {
+    mandorla_node::default_data_dir().unwrap_or_else(|| PathBuf::from(SERVICE_DATA_DIR))
+}
+
+/// Makes a node.
+pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
+    let data_dir = cx.places()?.data_dir;
+    let options = InitOptions {
+        name: args.name.clone(),
+        code: args.code.clone().unwrap_or_else(|| args.country.clone()),
+        country: args.country.clone(),
+        listen: args.listen,
+        data_dir: data_dir.clone(),
+        users: Vec::new(),
+    };
+    let run = cx.command("node run");
+    let made = mandorla_node::init(&options).map_err(|error| {
+        let code = error.code();
+        let next = if code == ErrorCode::Exists {
+            run.clone()
+        } else {
+            cx.command("init --help")
+        };
+        ApiError::new(code, error.to_string()).hint(next)
+    })?;
+    let object = json!({
+        "data_dir": data_dir, "config": made.config_path, "fingerprint": made.fingerprint, "next": run,
+    });
+    cx.out.object(&object, |_| {
+        format!(
+            "made a node in {}\nconfiguration {}\nfingerprint {}\n",
+            data_dir.display(),
+            made.config_path.display(),
+            made.fingerprint
+        )
+    })?;
+    if args.listen.ip().is_unspecified() {
+        cx.out
+            .say("peers need an address: write it as advertise in the configuration");
+    }
+    cx.out
+        .say("who may do what: add a [[user]] for each person to the configuration");
+    cx.out.say(&format!("next: {run}"));
+    DONE
+}
+
+/// Runs the daemon in this process until it is stopped.
+pub(crate) fn run_daemon(cx: &Context) -> Done {
+    let verbosity = if cx.global.quiet {
+        -1
+    } else {
+        i8::try_from(cx.global.verbose).unwrap_or(i8::MAX)
+    };
+    init_logging(verbosity, cx.global.json);
+    let node = Node::open(&cx.places()?.data_dir, Clock::System)
+        .map_err(|error| ApiError::new(error.code(), error.to_string()).hint(error.hint()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(internal)?;
+    let code = node.code().to_owned();
+    let ready = |address| {
+        cx.out.say(&format!(
+            "node {code} is ready, peers reach it at {address} (UDP)"
+        ));
+    };
+    let ran = runtime.block_on(mandorla_node::run(node, ready));
+    ran.map_err(|error| ApiError::new(error.code(), error.to_string()).hint(error.hint()))?;
+    DONE
+}
+
+pub(crate) async fn run(command: &NodeCommand, cx: &Context) -> Done {
+    match command {
+        NodeCommand::Run => Err(internal("the daemon needs a runtime of its own")),
+        NodeCommand::Stop => {
+            let stopped = cx.call(&NodeStop {}).await?;
+            cx.out.object(&stopped, |stopped| {
+                format!("process {} is stopping\n", stopped.pid)
+            })?;
+            DONE
+        }
+    }
+}
