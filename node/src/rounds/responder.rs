@@ -17,7 +17,7 @@ mod slots;
 use std::sync::Arc;
 
 use mandorla_protocol::{
-    EXPORTER_LABEL, Message, NodeKey, PeerFault, ProtocolError, Refusal, Role, RoundId,
+    EXPORTER_LABEL, LocalFault, Message, NodeKey, PeerFault, ProtocolError, Refusal, Role, RoundId,
     SignatureBytes, bind, verify_binding,
 };
 use mandorla_transport::{CloseCode, Connection};
@@ -201,6 +201,7 @@ async fn answer_error(stream: &mut ControlStream, error: RoundError) -> RoundErr
     let refusal = match &error {
         RoundError::Refused(refusal) => Some(*refusal),
         RoundError::Protocol(ProtocolError::Peer(fault)) => Some(fault.refusal()),
+        RoundError::Protocol(ProtocolError::Local(LocalFault::Lapsed)) => Some(Refusal::TooLate),
         RoundError::Protocol(_) | RoundError::Storage(_) | RoundError::NotAllowed(_) => {
             Some(Refusal::Internal)
         }
