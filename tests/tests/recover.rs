@@ -22,7 +22,7 @@ fn space() -> Space {
 /// All numbers of a birth date.
 fn space_of(number: Jmbg) -> Vec<Jmbg> {
     let same_day = |other: &Jmbg| other.as_bytes()[..7] == number.as_bytes()[..7];
-    let all = draw(0, usize::try_from(space().count()).unwrap());
+    let all = draw(0, usize::try_from(space().count()).expect("a small space"));
     all.into_iter().filter(same_day).collect()
 }
 
