@@ -106,3 +106,6 @@ fn unknown(name: &str) -> ApiError {
     )
     .hint("mandorla dataset list")
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ mod review;
 mod rounds;
 mod server;
 mod status;
+#[cfg(test)]
+mod test_node;
 
 pub use clock::Clock;
 pub use config::{Config, ConfigError, Policy, User};

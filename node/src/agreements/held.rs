@@ -59,10 +59,10 @@ impl Held {
         );
         Ok(Self {
             record,
+            agreement,
             state,
             signed_by,
             activated_by,
-            agreement,
         })
     }
 

@@ -21,7 +21,8 @@ const NEXT: &str = "next";
 /// Visits the subjects of a generation, in the order of their indexes from 0.
 ///
 /// # Errors
-/// The visitor's own, and [`StoreError::NotAStore`] where a row is missing or unreadable.
+/// The visitor's own, and [`StoreError::NotAStore`] where a row is missing or unreadable, or all are: a generation has at
+/// least one, so its rows were removed.
 pub(crate) fn for_each_subject<E: From<StoreError>>(
     node: &Node,
     generation: u64,
@@ -38,9 +39,13 @@ pub(crate) fn for_each_subject<E: From<StoreError>>(
             }
             expected += 1;
             visit(index, decode(&stored)?)?;
-            Ok(ControlFlow::Continue(()))
+            Ok::<_, E>(ControlFlow::Continue(()))
         },
-    )
+    )?;
+    if expected == 0 {
+        return Err(damaged().into());
+    }
+    Ok(())
 }
 
 /// One subject of a generation.

@@ -192,15 +192,14 @@ fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else {
         return false;
     };
-    let host_fits = match host
+    let bracketed = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
-        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let known = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
-            !host.is_empty() && host.bytes().all(known)
-        }
+        .and_then(|host| host.strip_suffix(']'));
+    let host_fits = if let Some(inner) = bracketed {
+        inner.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        let known = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+        !host.is_empty() && host.bytes().all(known)
     };
     host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -225,3 +225,72 @@ fn control_error(code: &str, error: &ControlError) -> ApiError {
     };
     ApiError::new(number, format!("{code}: {error}")).hint(format!("mandorla peer ping {code}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use mandorla_transport::TransportKey;
+
+    use super::*;
+    use crate::peers::refresh;
+    use crate::test_node::{NOON_MS, node};
+
+    fn add(node: &Node, key: PeerKey) {
+        let record = PeerRecord {
+            code: "RS".into(),
+            name: "Fictional agency".into(),
+            country: "RS".into(),
+            address: "127.0.0.1:1".into(),
+            signing_key: String::new(),
+            transport_key: key.to_string(),
+            release_key: String::new(),
+            fingerprint: String::new(),
+            verified: false,
+            last_seen: None,
+        };
+        let put = |tx: &mandorla_store::WriteTx<'_>| tx.put(PEERS, "RS", &record);
+        node.store.write_unlogged(put).unwrap();
+        refresh(node).unwrap();
+    }
+
+    #[test]
+    fn peers_of_the_table_are_admitted_but_not_while_they_are_to_be_quiet() {
+        let (_dir, clock_ms, node) = node();
+        let peer = TransportKey::from_seed([7; 32]).public();
+        let stranger = TransportKey::from_seed([8; 32]).public();
+        let directory = KnownPeers::new(&node);
+        assert_eq!(directory.admit(&peer), Admission::Unknown);
+        add(&node, peer);
+        assert_eq!(directory.admit(&peer), Admission::Known);
+        assert_eq!(directory.admit(&stranger), Admission::Unknown);
+
+        node.quiet.lock().unwrap().insert(peer, NOON_MS + 1_000);
+        clock_ms.store(NOON_MS + 999, Ordering::SeqCst);
+        assert_eq!(directory.admit(&peer), Admission::Quiet);
+        clock_ms.store(NOON_MS + 1_000, Ordering::SeqCst);
+        assert_eq!(directory.admit(&peer), Admission::Known);
+        node.quiet.lock().unwrap().insert(stranger, u64::MAX);
+        assert_eq!(
+            directory.admit(&stranger),
+            Admission::Unknown,
+            "a stranger must not learn that anybody is quiet"
+        );
+        drop(node);
+        assert_eq!(directory.admit(&peer), Admission::Unknown);
+    }
+
+    #[test]
+    fn a_peer_that_connects_in_a_loop_is_noted_once_a_minute() {
+        let (_dir, clock_ms, node) = node();
+        add(&node, TransportKey::from_seed([7; 32]).public());
+        let seen_after = |seconds: u64| {
+            clock_ms.store(NOON_MS + seconds * 1_000, Ordering::SeqCst);
+            note_seen(&node, "RS").unwrap();
+            let seen = super::super::find(&node, "RS").unwrap().last_seen.unwrap();
+            seen - NOON_MS / 1_000
+        };
+        assert_eq!([0, 59, 60, 61].map(seen_after), [0, 0, 60, 60]);
+        assert!(note_seen(&node, "HR").is_ok(), "removed meanwhile");
+    }
+}

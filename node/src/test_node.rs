@@ -1,0 +1,31 @@
+//! An open node in a temporary directory, for unit tests.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tempfile::TempDir;
+
+use crate::clock::Clock;
+use crate::data_dir::{InitOptions, init};
+use crate::node::Node;
+
+/// 24 November 2026, 12:00 UTC.
+pub(crate) const NOON_MS: u64 = 1_795_521_600_000;
+
+/// The directory, which goes with its guard; the clock in Unix milliseconds; the node `UK`.
+pub(crate) fn node() -> (TempDir, Arc<AtomicU64>, Arc<Node>) {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("node");
+    init(&InitOptions {
+        name: "Fictional agency".into(),
+        code: "UK".into(),
+        country: "GB".into(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        data_dir: data_dir.clone(),
+        users: Vec::new(),
+    })
+    .unwrap();
+    let clock_ms = Arc::new(AtomicU64::new(NOON_MS));
+    let node = Node::open(&data_dir, Clock::Manual(Arc::clone(&clock_ms))).unwrap();
+    (dir, clock_ms, node)
+}
