@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use mandorla_control::{ApiError, ErrorCode, Role};
 use tempfile::TempDir;
 
-pub(crate) use drive::{TRIAL_USERS, hits_waiting, value_of};
+pub(crate) use drive::{TRIAL_USERS, both_ways, hits_waiting, value_of};
 pub(crate) use process::{NodeProcess, Usage};
 
 use crate::failure::{file, internal};

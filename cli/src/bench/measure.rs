@@ -11,7 +11,7 @@ use super::report::{Report, Side};
 use crate::output::Output;
 use crate::trial_agreement::Trial;
 use crate::when::grouped;
-use crate::world::{NodeSpec, TRIAL_USERS, Usage, World, hits_waiting, ports};
+use crate::world::{NodeSpec, TRIAL_USERS, Usage, World, both_ways, hits_waiting, ports};
 
 /// Id of the agreement.
 const AGREEMENT: &str = "bench";
@@ -63,12 +63,14 @@ pub(super) async fn round(
     let proposed = world
         .propose(AGREEMENT, [DATASET, DATASET], "BENCH")
         .await?;
-    let evaluated = requester
+    requester
         .wait_for_round(&proposed.id, SETUP_WITHIN, |round| {
             round.state == "awaiting-approval"
         })
         .await?;
     let set_up = Moment::of(world)?;
+    let setup_bytes = both_ways(&requester.counted(&proposed.id, 0).await?);
+    let approval = Moment::of(world)?;
     out.say("asking");
     world.approve(&proposed.id, "benchmark").await?;
     let asked = requester
@@ -84,9 +86,11 @@ pub(super) async fn round(
         })
         .await?;
     let matched = Moment::of(world)?;
+    let question_bytes =
+        both_ways(&requester.counted(&proposed.id, setup_bytes).await?) - setup_bytes;
     out.say("answering");
     let (hits, released) = release(world, &matched_view.id).await?;
-    let (answered, received) = receive(world, &proposed.id).await?;
+    let (answered, received) = receive(world, &proposed.id, setup_bytes + question_bytes).await?;
     let ended = Moment::of(world)?;
     let side = |usage: fn(&Moment) -> Usage, wire_bytes_out| Side {
         cpu_s: to_ms(usage(&ended).cpu_s - usage(&begun).cpu_s),
@@ -104,8 +108,8 @@ pub(super) async fn round(
         released,
         received,
         setup_wall_s: set_up.since(&begun),
-        question_wall_s: matched.since(&set_up),
-        question_wire_bytes: both_ways(&asked).saturating_sub(both_ways(&evaluated)),
+        question_wall_s: matched.since(&approval),
+        question_wire_bytes: question_bytes,
         wall_s: matched.since(&begun),
         round_wall_s: ended.since(&begun),
         slot_s,
@@ -187,22 +191,23 @@ async fn release(world: &World, round: &str) -> Result<(u64, u64), ApiError> {
 }
 
 /// Waits for the answer. Returns the round after it and the hits received.
-async fn receive(world: &World, round: &str) -> Result<(RoundView, u64), ApiError> {
+async fn receive(
+    world: &World,
+    round: &str,
+    bytes_before: u64,
+) -> Result<(RoundView, u64), ApiError> {
     let fetched =
         |round: &RoundView| !round.slots.is_empty() && round.slots.iter().all(|slot| slot.done);
-    let view = world
+    world
         .requester()
         .wait_for_round(round, QUESTION_WITHIN, fetched)
         .await?;
+    let view = world.requester().counted(round, bytes_before).await?;
     let list = HitList {
         round: Some(round.to_owned()),
     };
     let received = world.requester().as_analyst(&list).await?.len() as u64;
     Ok((view, received))
-}
-
-fn both_ways(round: &RoundView) -> u64 {
-    round.wire_bytes.0 + round.wire_bytes.1
 }
 
 /// Rounded to milliseconds: finer than any of the clocks read here deserves.

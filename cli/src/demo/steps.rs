@@ -16,7 +16,7 @@ use super::story::{self, Tell};
 use crate::failure::internal;
 use crate::output::Output;
 use crate::trial_agreement::Trial;
-use crate::world::{NodeSpec, TRIAL_USERS, World, hits_waiting, ports, value_of};
+use crate::world::{NodeSpec, TRIAL_USERS, World, both_ways, hits_waiting, ports, value_of};
 
 /// Seed of the lists: the same demonstration every time.
 const SEED: u64 = 2_023;
@@ -44,8 +44,12 @@ pub(super) async fn play(
     start_nodes(args, world).await?;
     tell.step("Two nodes", &story::nodes(world));
     let subjects = prepare(args, world, &lists, &tell).await?;
-    let (asked, questioned) = ask(world, &tell).await?;
-    let review = review(world, &questioned.id, &tell).await?;
+    let (evaluated, matched) = ask(world, &tell).await?;
+    let review = review(world, &matched.id, &tell).await?;
+    let asked = world
+        .requester()
+        .counted(&evaluated.id, both_ways(&evaluated))
+        .await?;
     let hits = answer(world, &asked.id, &tell).await?;
     let (missed, false_hits) = compare(&truth, &review, &hits)?;
     tell.step(
@@ -53,7 +57,10 @@ pub(super) async fn play(
         &story::compared(missed, false_hits),
     );
     let audits = audit(world, &tell).await?;
-    let wire = wire_bytes(world, &asked.id).await?;
+    let counted = world
+        .requester()
+        .counted(&asked.id, both_ways(&asked))
+        .await?;
     Ok(Report {
         schema: 1,
         requester_subjects: subjects[0],
@@ -66,7 +73,7 @@ pub(super) async fn play(
         false_hits,
         missed,
         seconds: (started.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0,
-        wire_bytes: wire,
+        wire_bytes: both_ways(&counted),
         ledger_verified: audits.iter().all(|report| report.verified),
     })
 }
@@ -156,7 +163,7 @@ fn with_reference(map: &str) -> Result<String, ApiError> {
     Ok(table.to_string())
 }
 
-/// Proposal to match. Returns the round as each side sees it.
+/// Proposal to match. Returns the round at the requester before its question, and at the responder after the match.
 async fn ask(world: &World, tell: &Tell<'_>) -> Result<(RoundView, RoundView), ApiError> {
     let requester = world.requester();
     let proposed = world.propose(AGREEMENT, DATASETS, "OP-LARCH").await?;
@@ -166,6 +173,7 @@ async fn ask(world: &World, tell: &Tell<'_>) -> Result<(RoundView, RoundView), A
         })
         .await?;
     tell.step("Evaluation", &story::evaluated(&evaluated));
+    let evaluated = requester.counted(&proposed.id, 0).await?;
     world
         .approve(&proposed.id, "OP-LARCH: proportionate, padded sizes seen")
         .await?;
@@ -182,7 +190,7 @@ async fn ask(world: &World, tell: &Tell<'_>) -> Result<(RoundView, RoundView), A
             round.state == "matched"
         })
         .await?;
-    Ok((asked, matched))
+    Ok((evaluated, matched))
 }
 
 /// What the authoriser of the responder decided.
@@ -358,15 +366,6 @@ async fn audit(world: &World, tell: &Tell<'_>) -> Result<[AuditReport; 2], ApiEr
     ];
     tell.step("The audit", &story::audited(&reports));
     Ok(reports)
-}
-
-/// UDP payload bytes that the requester sent and received for the round.
-async fn wire_bytes(world: &World, round: &str) -> Result<u64, ApiError> {
-    let view = world
-        .requester()
-        .wait_for_round(round, STEP_WITHIN, |_| true)
-        .await?;
-    Ok(view.wire_bytes.0 + view.wire_bytes.1)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use mandorla_control::{AuditReport, DatasetView, ReviewItem, RoundView};
 
 use crate::output::Output;
-use crate::when::{bytes, grouped};
+use crate::when::grouped;
 use crate::world::World;
 
 /// Tells the steps, numbered; with `--json` nothing but the report is printed.
@@ -47,7 +47,7 @@ pub(super) fn nodes(world: &World) -> String {
 
 pub(super) fn lists(requester: &DatasetView, responder: &DatasetView) -> String {
     format!(
-        "GB: {} subjects, Latin script. RS: {} subjects, half of the names in Cyrillic.\n\
+        "GB: {} subjects, Latin script. RS: {} subjects, many names in Cyrillic.\n\
          Nobody in them exists. Who is on both is known to the generator alone, for the comparison at the end;\n\
          neither node is told.",
         grouped(requester.subjects),
@@ -85,9 +85,8 @@ pub(super) fn evaluated(round: &RoundView) -> String {
 pub(super) fn approved(round: &RoundView) -> String {
     format!(
         "Nobody approves their own proposal: the authoriser p.officer approves, then the question leaves:\n\
-         {} cells, padding included, {} so far on the wire. A cell opens only for who holds its match key.",
-        grouped(round.cells.unwrap_or(0)),
-        bytes(round.wire_bytes.0 + round.wire_bytes.1)
+         {} cells, padding included. A cell opens only for who holds its match key.",
+        grouped(round.cells.unwrap_or(0))
     )
 }
 
@@ -115,8 +114,8 @@ pub(super) fn reviewed(
 
 pub(super) fn answered(hits: usize) -> String {
     format!(
-        "At the slot RS sent one answer of the size fixed in the terms. GB opened {hits} items: only with the match\n\
-         keys that it shares could it, and each proves which they are."
+        "At the slot RS sent one answer of the size fixed in the terms. GB opened {hits} items: it could, because it\n\
+         holds the match keys that they were sealed with, and each item proves which of them agree."
     )
 }
 

@@ -16,6 +16,9 @@ use crate::failure::internal;
 /// How long one call waits for a change.
 const WAIT_MS: u64 = 2_000;
 
+/// A connection ends within this after its last message.
+const COUNTED_WITHIN: Duration = Duration::from_mins(1);
+
 /// The people at each node of a trial.
 pub(crate) const TRIAL_USERS: [(&str, Role); 4] = [
     (OPERATOR, Role::Operator),
@@ -118,6 +121,24 @@ impl NodeProcess {
             }
             after_revision = Some(view.revision);
         }
+    }
+}
+
+/// UDP payload bytes of a round at one node, both ways.
+pub(crate) fn both_ways(round: &RoundView) -> u64 {
+    round.wire_bytes.0 + round.wire_bytes.1
+}
+
+impl NodeProcess {
+    /// The round once the connection of its last step has been counted: a node counts one when it ends, which may be
+    /// just after the state has changed.
+    pub(crate) async fn counted(
+        &self,
+        round: &str,
+        bytes_before: u64,
+    ) -> Result<RoundView, ApiError> {
+        let counted = |round: &RoundView| both_ways(round) > bytes_before;
+        self.wait_for_round(round, COUNTED_WITHIN, counted).await
     }
 }
 

@@ -1,0 +1,251 @@
+//! The commands against a daemon: two processes of the real binary, nothing in between.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A starting daemon answers well within this, also on a busy machine.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+fn mandorla(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mandorla"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MANDORLA_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn ran(data_dir: &Path, arguments: &[&str]) -> Output {
+    mandorla(data_dir, arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn init(data_dir: &Path) -> Output {
+    let listen = "127.0.0.1:0";
+    let arguments = [
+        "init",
+        "--name",
+        "Agency",
+        "--country",
+        "GB",
+        "--listen",
+        listen,
+    ];
+    ran(data_dir, &arguments)
+}
+
+/// A daemon that is ended with the test.
+struct Daemon(Child);
+
+impl Daemon {
+    fn start(data_dir: &Path) -> Self {
+        let child = mandorla(data_dir, &["node", "run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let daemon = Self(child);
+        let deadline = Instant::now() + READY_WITHIN;
+        while !ran(data_dir, &["status"]).status.success() {
+            assert!(Instant::now() < deadline, "the daemon does not answer");
+            std::thread::yield_now();
+        }
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_second_init_replaces_nothing_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let first = init(&node);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert!(stdout(&first).contains("fingerprint "));
+    assert!(stderr(&first).contains(&format!(
+        "next: mandorla --data-dir {} node run",
+        node.display()
+    )));
+    let keys = std::fs::read(node.join("keys.toml")).unwrap();
+
+    let second = init(&node);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr(&second).contains("(M-103)\n hint: mandorla --data-dir"),
+        "{}",
+        stderr(&second)
+    );
+    assert_eq!(std::fs::read(node.join("keys.toml")).unwrap(), keys);
+}
+
+#[test]
+fn a_daemon_answers_every_list_and_stops_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    init(&node);
+    let mut daemon = Daemon::start(&node);
+
+    let status = ran(&node, &["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["schema"], 1);
+    assert_eq!(status["country"], "GB");
+    assert_eq!(status["pid"], daemon.0.id());
+
+    for (arguments, empty) in [
+        (["peer", "list"], "no peers"),
+        (["agreement", "list"], "no agreements"),
+        (["dataset", "list"], "no datasets"),
+        (["round", "list"], "no rounds"),
+    ] {
+        let text = ran(&node, &arguments);
+        assert_eq!(text.status.code(), Some(0), "{}", stderr(&text));
+        assert!(
+            stdout(&text).starts_with(empty),
+            "{arguments:?}: {}",
+            stdout(&text)
+        );
+        let json = ran(&node, &[arguments[0], arguments[1], "--json"]);
+        let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(json, serde_json::json!({"schema": 1, "items": []}));
+    }
+
+    let stop = ran(&node, &["node", "stop"]);
+    assert_eq!(stop.status.code(), Some(0), "{}", stderr(&stop));
+    assert!(daemon.0.wait().unwrap().success());
+    assert_eq!(ran(&node, &["status"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_refusal_of_the_node_keeps_its_code_and_exit() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    init(&node);
+    let _daemon = Daemon::start(&node);
+
+    let wrong_role = ran(&node, &["review", "inbox"]);
+    assert_eq!(wrong_role.status.code(), Some(4));
+    assert!(
+        stderr(&wrong_role).contains("(M-201)"),
+        "{}",
+        stderr(&wrong_role)
+    );
+
+    let unknown_user = ran(&node, &["--user", "nobody", "status"]);
+    assert_eq!(unknown_user.status.code(), Some(4));
+    assert!(
+        stderr(&unknown_user).contains("(M-200)"),
+        "{}",
+        stderr(&unknown_user)
+    );
+
+    let unknown_peer = ran(&node, &["--json", "peer", "show", "RS"]);
+    assert_eq!(unknown_peer.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&unknown_peer.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "M-102");
+    assert!(unknown_peer.stdout.is_empty());
+}
+
+#[test]
+fn a_list_is_loaded_as_a_stream_and_reported_row_by_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let lists = dir.path().join("lists");
+    let lists_text = lists.to_str().unwrap();
+    init(&node);
+    let made = ran(
+        &node,
+        &[
+            "data", "generate", "--size", "S", "--seed", "7", "-o", lists_text,
+        ],
+    );
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let again = ran(&node, &["data", "generate", "-o", lists_text]);
+    assert_eq!(
+        again.status.code(),
+        Some(2),
+        "existing files are not replaced unasked"
+    );
+
+    let _daemon = Daemon::start(&node);
+    let file = |name: &str| lists.join(name).to_str().unwrap().to_owned();
+    let load = |more: &[&str]| {
+        let (csv, map) = (file("uk.csv"), file("uk.map.toml"));
+        let arguments = ["dataset", "load", "watch", &csv, "--map", &map];
+        ran(&node, &[&arguments[..], more].concat())
+    };
+    let dry = load(&["--dry-run"]);
+    assert_eq!(dry.status.code(), Some(0), "{}", stderr(&dry));
+    assert!(
+        stdout(&dry).contains("1,000 rows read, 1,000 accepted, 0 rejected"),
+        "{}",
+        stdout(&dry)
+    );
+    assert!(stdout(&ran(&node, &["dataset", "list"])).starts_with("no datasets"));
+
+    let loaded = load(&["--json"]);
+    let loaded: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    assert_eq!(loaded["subjects"], 1_000);
+    assert_eq!(loaded["schema"], 1);
+
+    let wrong_map = ran(
+        &node,
+        &[
+            "dataset",
+            "load",
+            "other",
+            &file("uk.csv"),
+            "--map",
+            &file("rs.map.toml"),
+        ],
+    );
+    assert_eq!(wrong_map.status.code(), Some(1));
+    assert!(
+        stderr(&wrong_map).contains("(M-321)"),
+        "{}",
+        stderr(&wrong_map)
+    );
+
+    let unasked = ran(&node, &["dataset", "remove", "watch"]);
+    assert_eq!(unasked.status.code(), Some(2));
+    let removed = ran(&node, &["dataset", "remove", "watch", "--yes"]);
+    assert_eq!(removed.status.code(), Some(0), "{}", stderr(&removed));
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("man");
+    let written = ran(dir.path(), &["man", pages.to_str().unwrap()]);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    for page in [
+        "mandorla.1",
+        "mandorla-round-propose.1",
+        "mandorla-review-release.1",
+    ] {
+        assert!(pages.join(page).is_file(), "{page}");
+    }
+}
