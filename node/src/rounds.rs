@@ -82,6 +82,12 @@ pub(crate) fn ruled_of(node: &Node, record: &RoundRecord) -> Result<Ruled, Round
     Ok(Ruled::new(agreement, state, requester, responder))
 }
 
+/// A round is over: its run files go, and with them rows of a dataset that was replaced meanwhile.
+pub(crate) fn clean_up(node: &Node, id: &str) -> Result<(), RoundError> {
+    files::remove_of_round(&node.store.runs_dir(), id, |_| true)?;
+    Ok(crate::datasets::sweep(node)?)
+}
+
 /// The id of a hit: the same on both nodes, from the random-looking id of its item.
 pub(crate) fn hit_id(item: ItemId) -> String {
     format!("H-{}", hex::encode(&item.0[..8]))

@@ -23,8 +23,8 @@ use tokio::time::sleep;
 use crate::node::Node;
 use crate::peers;
 use crate::records::round::{RoundRecord, RoundState};
+use crate::rounds::clean_up;
 use crate::rounds::error::RoundError;
-use crate::rounds::files;
 use crate::rounds::update::{find, note, update};
 
 /// Waiting before another try doubles up to this.
@@ -147,7 +147,7 @@ fn end(node: &Node, record: &RoundRecord, error: &RoundError) {
         Ok(())
     });
     if ended.is_ok() {
-        let _ = files::remove_of_round(&node.store.runs_dir(), &record.id, |_| true);
+        let _ = clean_up(node, &record.id);
     }
 }
 

@@ -8,6 +8,7 @@ use mandorla_store::{LedgerEvent, StoreError, WriteTx};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::node::{Node, storage};
+use crate::records::dataset::DATASETS;
 use crate::records::round::{ROUNDS, RoundRecord};
 
 /// What runs beside the store: wake-ups for drivers and watchers, and locks per peer.
@@ -118,7 +119,7 @@ fn change_in<E: From<StoreError>>(
 ) -> Result<RoundRecord, E> {
     let mut record = tx
         .find(ROUNDS, id)?
-        .ok_or(StoreError::NotAStore { what: "such round" })?;
+        .ok_or(StoreError::Missing { what: "such round" })?;
     change(tx, &mut record)?;
     record.revision += 1;
     tx.put(ROUNDS, id, &record)?;
@@ -143,6 +144,13 @@ pub(crate) fn create(
             .filter_map(|(id, _)| id.strip_prefix(&stem)?.parse::<u32>().ok());
         let number = numbers.max().unwrap_or(0) + 1;
         record.id = format!("{stem}{number:03}");
+        // The dataset may have been loaded anew since the round was admitted.
+        let dataset = tx.find(DATASETS, record.dataset.as_str())?;
+        if dataset.is_none_or(|dataset| dataset.generation != record.generation) {
+            return Err(StoreError::Missing {
+                what: "dataset any more as the round was admitted with; try again",
+            });
+        }
         tx.put(ROUNDS, record.id.as_str(), &record)?;
         also(tx, &record)?;
         tx.append_ledger(

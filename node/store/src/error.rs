@@ -73,6 +73,12 @@ pub enum StoreError {
         /// What is missing.
         what: &'static str,
     },
+    /// A record that a change needs is not there any more.
+    #[error("there is no {what}")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+    },
     /// A transaction of [`Store::write`](crate::Store::write) appended nothing to the ledger.
     #[error("a transaction that must be recorded appended no ledger entry; nothing was written")]
     NothingLogged,

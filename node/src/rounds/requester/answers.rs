@@ -19,9 +19,9 @@ use crate::records::hit::{RELEASED, ReleasedRecord};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::commitment::{LedgerCommitment, commit_to_ledger};
 use crate::rounds::error::RoundError;
-use crate::rounds::files::{HitKeyFile, remove_of_round};
+use crate::rounds::files::HitKeyFile;
 use crate::rounds::update::update;
-use crate::rounds::{hit_id, pair, ruled_of};
+use crate::rounds::{clean_up, hit_id, pair, ruled_of};
 
 /// One step: deliver a receipt that is owed, open an answer whose receipt is delivered, wait for the next slot and
 /// fetch its answer, or wait for the close.
@@ -323,7 +323,5 @@ fn close(node: &Node, record: &RoundRecord, awaiting: &AwaitingAnswers) -> Resul
             )?)
         },
     )?;
-    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
-        true
-    })?)
+    clean_up(node, &record.id)
 }

@@ -14,9 +14,9 @@ use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::node::Node;
 use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
-use crate::rounds::files::{CELLS, cells_name, remove, remove_of_round};
-use crate::rounds::pair;
+use crate::rounds::files::{CELLS, cells_name, remove};
 use crate::rounds::update::update;
+use crate::rounds::{clean_up, pair};
 
 /// Sends the question until it is acknowledged; sending it again is harmless.
 pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
@@ -166,7 +166,5 @@ fn finish_withdrawal(
         }
         Ok(())
     })?;
-    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
-        true
-    })?)
+    clean_up(node, &record.id)
 }

@@ -20,10 +20,10 @@ use crate::control_stream::ControlStream;
 use crate::node::Node;
 use crate::records::round::{CHUNKS, ChunkRecord, RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
-use crate::rounds::files::{remove_of_round, write_prf};
+use crate::rounds::files::write_prf;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::update::{note, update};
-use crate::rounds::{pair, ruled_of};
+use crate::rounds::{clean_up, pair, ruled_of};
 
 /// A chunk takes the requester well under a second of one core; it may have others to do first.
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
@@ -352,9 +352,7 @@ fn finish(
         }
         Ok(also(tx, record)?)
     })?;
-    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
-        true
-    })?)
+    clean_up(node, &record.id)
 }
 
 fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Blinding> {

@@ -15,9 +15,8 @@ use crate::records::hit::{DecisionRecord, HITS};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::commitment::commit_to_ledger;
 use crate::rounds::error::RoundError;
-use crate::rounds::files::remove_of_round;
-use crate::rounds::pair;
 use crate::rounds::update::{find, update};
+use crate::rounds::{clean_up, pair};
 
 /// Waits for what time brings to a round: the lapse of a question that does not come, the cut-offs, the close.
 pub(crate) async fn drive(node: Arc<Node>, id: String) {
@@ -280,7 +279,5 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
             )?)
         },
     )?;
-    Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
-        true
-    })?)
+    clean_up(node, &record.id)
 }
