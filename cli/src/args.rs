@@ -82,7 +82,14 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, env = "MANDORLA_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
     pub quiet: bool,
     /// More messages; twice for details of the daemon
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = clap::ArgAction::Count,
+        env = "MANDORLA_VERBOSE",
+        hide_env = true
+    )]
     pub verbose: u8,
     /// Colours on the terminal
     #[arg(

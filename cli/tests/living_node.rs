@@ -39,13 +39,17 @@ fn stderr(output: &Output) -> String {
 }
 
 fn init(data_dir: &Path) -> Output {
+    init_as(data_dir, "GB")
+}
+
+fn init_as(data_dir: &Path, country: &str) -> Output {
     let listen = "127.0.0.1:0";
     let arguments = [
         "init",
         "--name",
         "Agency",
         "--country",
-        "GB",
+        country,
         "--listen",
         listen,
     ];
@@ -233,6 +237,108 @@ fn a_list_is_loaded_as_a_stream_and_reported_row_by_row() {
     assert_eq!(unasked.status.code(), Some(2));
     let removed = ran(&node, &["dataset", "remove", "watch", "--yes"]);
     assert_eq!(removed.status.code(), Some(0), "{}", stderr(&removed));
+}
+
+#[test]
+fn two_operators_reach_a_live_agreement_with_files_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let [gb, rs] = ["GB", "RS"].map(|country| {
+        let node = dir.path().join(country);
+        init_as(&node, country);
+        node
+    });
+    let _daemons = [Daemon::start(&gb), Daemon::start(&rs)];
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let done = |node: &Path, arguments: &[&str]| {
+        let output = ran(node, arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        stdout(&output)
+    };
+
+    for (node, card) in [(&gb, file("gb.card")), (&rs, file("rs.card"))] {
+        done(node, &["peer", "export", "-o", &card]);
+    }
+    done(&gb, &["peer", "add", &file("rs.card")]);
+    done(&rs, &["peer", "add", &file("gb.card")]);
+    let words = |node: &Path, peer: &str| {
+        let shown = done(node, &["peer", "verify", peer]);
+        let line = shown.lines().next().unwrap().to_owned();
+        line.split_once("  ").unwrap().1.to_owned()
+    };
+    assert_eq!(words(&gb, "RS"), words(&rs, "GB"));
+    done(&gb, &["peer", "verify", "RS", "--confirmed"]);
+    done(&rs, &["peer", "verify", "GB", "--confirmed"]);
+
+    let (text, bundle) = (file("draft.toml"), file("bundle.json"));
+    let lists = dir.path().join("lists");
+    done(&gb, &["data", "generate", "-o", lists.to_str().unwrap()]);
+    let list = |name: &str| lists.join(name).to_str().unwrap().to_owned();
+    for (node, csv, map) in [
+        (&gb, "uk.csv", "uk.map.toml"),
+        (&rs, "rs.csv", "rs.map.toml"),
+    ] {
+        done(
+            node,
+            &["dataset", "load", "watch", &list(csv), "--map", &list(map)],
+        );
+    }
+    done(
+        &gb,
+        &[
+            "agreement",
+            "draft",
+            "--peer",
+            "RS",
+            "--id",
+            "GB-RS",
+            "--title",
+            "T",
+            "-o",
+            &text,
+        ],
+    );
+    done(&gb, &["agreement", "lint", &text]);
+    done(&gb, &["agreement", "propose", &text, "-o", &bundle]);
+    done(&rs, &["agreement", "import", &bundle]);
+    done(&rs, &["agreement", "sign", "GB-RS", "-o", &bundle]);
+    done(&gb, &["agreement", "import", &bundle]);
+    done(&gb, &["agreement", "activate", "GB-RS", "-o", &bundle]);
+    done(&rs, &["agreement", "import", &bundle]);
+    done(&rs, &["agreement", "activate", "GB-RS", "-o", &bundle]);
+    done(&gb, &["agreement", "import", &bundle]);
+    for node in [&gb, &rs] {
+        let view: Value =
+            serde_json::from_str(&done(node, &["agreement", "show", "GB-RS", "--json"])).unwrap();
+        assert_eq!(view["state"], "live", "{view}");
+        let printed = done(node, &["agreement", "print", "GB-RS"]);
+        assert_eq!(printed, std::fs::read_to_string(&text).unwrap());
+    }
+
+    let other = file("notes.txt");
+    std::fs::write(&other, "mine").unwrap();
+    let unasked = ran(&gb, &["agreement", "export", "GB-RS", "-o", &other]);
+    assert_eq!(unasked.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+
+    let suspended = done(&rs, &["agreement", "suspend", "GB-RS", "--reason", "test"]);
+    assert!(suspended.contains("suspended"), "{suspended}");
+}
+
+#[test]
+fn the_environment_stands_for_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = mandorla(dir.path(), &["version"]);
+    let output = command.env("MANDORLA_JSON", "1").output().unwrap();
+    let version: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(version["schema"], 1);
+    let mut command = mandorla(dir.path(), &["version"]);
+    let output = command.env("MANDORLA_JSON", "false").output().unwrap();
+    assert!(stdout(&output).starts_with("mandorla "));
 }
 
 #[test]

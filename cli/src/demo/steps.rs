@@ -231,6 +231,8 @@ async fn review(world: &World, round: &str, tell: &Tell<'_>) -> Result<Review, A
         reason: "not-proportionate".to_owned(),
     };
     responder.as_officer(&refuse).await?;
+    // Those that a redaction tells most about come first.
+    items.sort_by_key(|item| agreeing_number(item).is_none());
     let mut redacted = None;
     let mut released = Vec::with_capacity(items.len());
     for item in items {
@@ -262,9 +264,17 @@ async fn review(world: &World, round: &str, tell: &Tell<'_>) -> Result<Review, A
     Ok(review)
 }
 
+/// A number whose own match key agrees beside another one: without it, both the field and that key stay.
+fn agreeing_number(item: &ReviewItem) -> Option<&'static str> {
+    let agrees = |field: &str| item.evidence.iter().any(|key| key.contains(field));
+    NUMBER_FIELDS
+        .into_iter()
+        .find(|field| item.evidence.len() > 1 && agrees(field))
+}
+
 /// Releases a hit without one of its numbers, if the rest still makes it a hit. Returns what stays.
 async fn redact(world: &World, item: &ReviewItem) -> Result<Option<&'static str>, ApiError> {
-    for field in NUMBER_FIELDS {
+    for field in agreeing_number(item).into_iter().chain(NUMBER_FIELDS) {
         if value_of(&item.would_leave, field).is_none() {
             continue;
         }

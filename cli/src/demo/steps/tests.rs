@@ -131,6 +131,26 @@ fn a_refused_hit_or_a_dropped_field_at_the_requester_ends_the_demonstration() {
 }
 
 #[test]
+fn the_redaction_prefers_a_number_that_takes_its_match_key_along() {
+    let with = |evidence: &[&str]| ReviewItem {
+        evidence: evidence.iter().map(|key| (*key).to_owned()).collect(),
+        ..item("H-1", "RS-1")
+    };
+    let passport = "passport: document_state and document_number are equal";
+    let names = "name-dob: family_names and given_names agree after folding; dob is equal";
+    assert_eq!(
+        agreeing_number(&with(&[passport, names])),
+        Some("document_number")
+    );
+    assert_eq!(
+        agreeing_number(&with(&[passport])),
+        None,
+        "nothing would be left"
+    );
+    assert_eq!(agreeing_number(&with(&[names, names])), None);
+}
+
+#[test]
 fn the_maps_of_the_lists_carry_the_reference_twice() {
     let small = Size {
         left: 10,
