@@ -1,7 +1,5 @@
 //! The own match keys of a dataset, by type, each once, with the subjects that hold it.
 
-use std::collections::BTreeMap;
-
 use mandorla_linkage::{LinkageRules, key_types_present};
 use mandorla_store::StoreError;
 
@@ -84,16 +82,15 @@ impl OwnIndex {
 }
 
 impl TypeIndex {
-    fn new(raw: Vec<(Box<[u8]>, u32)>) -> Self {
-        let mut grouped: BTreeMap<Box<[u8]>, Vec<u32>> = BTreeMap::new();
-        for (key, subject) in raw {
-            grouped.entry(key).or_default().push(subject);
-        }
+    fn new(mut raw: Vec<(Box<[u8]>, u32)>) -> Self {
+        raw.sort_unstable();
         let mut index = Self::default();
-        for (key, holders) in grouped {
-            index.bytes.extend_from_slice(&key);
+        for same_key in raw.chunk_by(|(a, _), (b, _)| a == b) {
+            index.bytes.extend_from_slice(&same_key[0].0);
             index.key_ends.push(end(index.bytes.len()));
-            index.holders.extend(holders);
+            index
+                .holders
+                .extend(same_key.iter().map(|(_, subject)| subject));
             index.holder_ends.push(end(index.holders.len()));
         }
         index
