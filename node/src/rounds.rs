@@ -56,8 +56,19 @@ fn start(node: &Arc<Node>, id: String, record: &RoundRecord) {
             tokio::spawn(requester::drive(node, id));
         }
         Side::Responder => {
-            if record.state == RoundState::Questioned {
-                tokio::spawn(responder::rematch(Arc::clone(&node), id.clone()));
+            match record.state {
+                RoundState::Questioned => {
+                    tokio::spawn(responder::rematch(Arc::clone(&node), id.clone()));
+                }
+                // The node may have died between the match and the removal of what it was made from.
+                RoundState::Matched => {
+                    if let Err(error) =
+                        files::remove_of_round(&node.store.runs_dir(), &id, |_| true)
+                    {
+                        tracing::error!(round = %id, %error, "files of a matched round could not be removed");
+                    }
+                }
+                _ => {}
             }
             tokio::spawn(responder::drive(node, id));
         }

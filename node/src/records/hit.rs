@@ -19,6 +19,7 @@ pub(crate) struct HitRecord {
     pub subject_number: u32,
     pub own_key_types: u32,
     pub peer_key_types: u32,
+    /// Erased at close.
     pub agreed: Vec<AgreedRecord>,
     pub grade: String,
     pub decision: Option<DecisionRecord>,
@@ -34,13 +35,13 @@ impl HitRecord {
     }
 }
 
-/// A match key that agrees. The hit key is erased at close.
+/// A match key that agrees.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AgreedRecord {
     pub key_type: u8,
     /// Hexadecimal of the match key, to order by.
     pub match_key: String,
-    /// Hexadecimal; empty after close.
+    /// Hexadecimal.
     pub hit_key: String,
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct DecisionRecord {
     /// Names of the fields that leave.
     pub fields: Vec<String>,
     pub slot: Option<u8>,
-    /// Hexadecimal of the sealed place.
+    /// Hexadecimal of the sealed place; erased at close.
     pub place: Option<String>,
 }
 

@@ -3,14 +3,15 @@
 
 use mandorla_protocol::merkle::Frontier;
 use mandorla_protocol::{
-    FACTS_MAX, Fact, FactName, Message, NodeKey, PairLog, PeerFault, RoundId, Terms,
+    CLOCK_SKEW_MAX_S, FACTS_MAX, Fact, FactName, Message, NodeKey, PairLog, PeerFault, RoundId,
+    Terms,
 };
 use mandorla_store::{StoreError, WriteTx};
 
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::node::Node;
 use crate::records::pair::{OfferRecord, PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
-use crate::records::round::{RoundRecord, Side};
+use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 
 /// The log that a round's facts go into.
@@ -55,9 +56,39 @@ pub(crate) fn load(
     Some(PairLog::with_tree(requester, responder, tree))
 }
 
-/// Requester: offers this round's pending facts and waits for the countersignature. An offer that was sent
-/// before and not answered goes first, unchanged.
-pub(crate) async fn offer(
+/// Requester: brings the pair log up to date at the end of an exchange. A line that breaks is taken up by the next
+/// exchange; a peer that does not agree is recorded, and does not undo what the round has reached.
+pub(crate) async fn settle(
+    node: &Node,
+    stream: &mut ControlStream,
+    round: &RoundRecord,
+    terms: &Terms,
+) {
+    match offer(node, stream, &round.peer, terms).await {
+        Ok(()) => {}
+        Err(error) if error.is_passing() => {
+            tracing::info!(round = %round.id, %error, "the pair log waits for the next exchange");
+        }
+        Err(error) => {
+            tracing::warn!(round = %round.id, %error, "the peer does not countersign the pair log");
+            let event = node
+                .event("pair_log.not_countersigned")
+                .round(round.id.clone())
+                .detail("peer", round.peer.clone())
+                .detail("why", error.to_string());
+            let logged = node
+                .store
+                .write::<_, StoreError>(|tx| tx.append_ledger(event).map(|_| ()));
+            if let Err(error) = logged {
+                tracing::error!(%error, "the ledger entry could not be written");
+            }
+        }
+    }
+}
+
+/// Offers this round's pending facts and waits for the countersignature. An offer that was sent before and not
+/// answered goes first, unchanged.
+async fn offer(
     node: &Node,
     stream: &mut ControlStream,
     peer: &str,
@@ -88,18 +119,21 @@ fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>
     node.store.write_unlogged(|tx| {
         let mut record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
         let wire = terms.round_id().to_string();
-        let pending = tx.scan(
-            PAIR_PENDING,
-            (name, wire.as_str(), 0)..=(name, wire.as_str(), u64::MAX),
-        )?;
-        if pending.is_empty() {
-            return Ok(None);
-        }
+        let known_to_both =
+            |other: &str| Ok::<_, RoundError>(other == wire || is_long_closed(node, tx, other)?);
         let mut log = load_for(&record, terms)?;
         let mut facts = Vec::new();
-        for ((_, wire, order), leaf) in pending.into_iter().take(FACTS_MAX) {
+        for ((_, wire, order), leaf) in
+            tx.scan(PAIR_PENDING, (name, "", 0)..=(name, "~", u64::MAX))?
+        {
+            if facts.len() == FACTS_MAX || !known_to_both(&wire)? {
+                continue;
+            }
             log.append(&unhex(&leaf)?);
             facts.push((wire, kind_of(order), index_of(order)));
+        }
+        if facts.is_empty() {
+            return Ok(None);
         }
         let offer = OfferRecord {
             facts,
@@ -109,6 +143,18 @@ fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>
         tx.put(PAIR_LOGS, name, &record)?;
         Ok(Some(offer))
     })
+}
+
+/// Whether a round closed so long ago that the peer has closed it too, whatever its clock says: then its close is
+/// a fact that both know.
+fn is_long_closed(node: &Node, tx: &WriteTx<'_>, wire: &str) -> Result<bool, StoreError> {
+    let Some(id) = tx.find(ROUNDS_BY_WIRE, wire)? else {
+        return Ok(false);
+    };
+    let round = tx.find(ROUNDS, id.as_str())?;
+    let closed = round.filter(|round| round.state == RoundState::Closed);
+    let at = closed.and_then(|round| Some(round.terms()?.closes_at(round.t0?)));
+    Ok(at.is_some_and(|at| node.clock.now_s() > at + 2 * CLOCK_SKEW_MAX_S))
 }
 
 async fn exchange(

@@ -145,7 +145,7 @@ async fn deliver(
         answer.delivered = true;
         Ok(tx.put(ANSWERS, key, &answer)?)
     })?;
-    pair::offer(node, stream, &record.peer, terms).await?;
+    pair::settle(node, stream, record, terms).await;
     stream.send(&Message::Done).await?;
     Ok(())
 }

@@ -233,7 +233,7 @@ async fn evaluate_and_derive(
     // The question is durable: what follows is courtesy to the peer and can be repeated later.
     let acknowledged = async {
         stream.send(&message).await?;
-        pair::offer(node, &mut stream, &record.peer, &terms).await?;
+        pair::settle(node, &mut stream, record, &terms).await;
         stream.send(&Message::Done).await?;
         stream.finish().await;
         Ok::<_, RoundError>(())

@@ -132,7 +132,7 @@ pub(super) async fn withdraw(node: &Arc<Node>, record: &RoundRecord) -> Result<(
             }
         }
         finish_withdrawal(node, record, Some((&terms, reason)))?;
-        pair::offer(node, &mut stream, &record.peer, &terms).await?;
+        pair::settle(node, &mut stream, record, &terms).await;
         stream.send(&Message::Done).await?;
         stream.finish().await;
         Ok(())

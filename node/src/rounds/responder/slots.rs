@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::{damaged, evaluate};
 use crate::control_stream::ControlStream;
 use crate::node::Node;
-use crate::records::hit::{DecisionRecord, HITS};
+use crate::records::hit::{DecisionRecord, HIT_ROUNDS, HITS};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::commitment::commit_to_ledger;
 use crate::rounds::error::RoundError;
@@ -253,7 +253,8 @@ pub(super) async fn take_receipt(
         .await?)
 }
 
-/// The round is over by its terms: hit keys go, and with them the means to prove a hit.
+/// The round is over by its terms: hit keys go, and with them the means to prove a hit. Of what was not released
+/// nothing stays but ledger entries without a name; of what was released, that and why.
 fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(), RoundError> {
     let at = questioned.closes_at();
     update::<RoundError>(
@@ -266,10 +267,18 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
             "closed by its terms".clone_into(&mut record.detail);
             let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
             for ((_, id), mut hit) in tx.scan(HITS, range)? {
-                for agreed in &mut hit.agreed {
-                    agreed.hit_key.clear();
+                let key = (record.id.as_str(), id.as_str());
+                match &mut hit.decision {
+                    Some(decision) if decision.slot.is_some() => {
+                        decision.place = None;
+                        hit.agreed.clear();
+                        tx.put(HITS, key, &hit)?;
+                    }
+                    _ => {
+                        tx.remove(HITS, key)?;
+                        tx.remove(HIT_ROUNDS, id.as_str())?;
+                    }
                 }
-                tx.put(HITS, (record.id.as_str(), id.as_str()), &hit)?;
             }
             Ok(pair::add_fact(
                 tx,
