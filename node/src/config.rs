@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use mandorla_control::Role;
 use serde::{Deserialize, Serialize};
 
+use crate::sealing::AuditorPublicKey;
+
 /// File name in the data directory.
 pub(crate) const CONFIG_NAME: &str = "node.toml";
 
@@ -32,6 +34,10 @@ pub struct Config {
     /// Worker threads for group arithmetic; all cores if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// The auditor's public key, 64 hexadecimal digits: the seed of every round's blinds is sealed to it. Without one the
+    /// seed is dropped, and nobody can later check what was put to the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auditor_key: Option<AuditorPublicKey>,
     /// Local limits: the effective rule is always the agreement and these.
     #[serde(default)]
     pub policy: Policy,

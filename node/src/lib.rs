@@ -14,6 +14,7 @@
 
 mod agreements;
 mod audit;
+mod auditor_key;
 mod clock;
 mod config;
 mod control_stream;
@@ -29,11 +30,13 @@ mod peers;
 mod records;
 mod review;
 mod rounds;
+mod sealing;
 mod server;
 mod status;
 #[cfg(test)]
 mod test_node;
 
+pub use auditor_key::AuditorKeyError;
 pub use clock::Clock;
 pub use config::{Config, ConfigError, Policy, User};
 pub use daemon::{RunError, run};
@@ -42,4 +45,6 @@ pub use identity::{Identity, IdentityError};
 pub use logging::init_logging;
 pub use node::{Caller, Node};
 pub use open::OpenError;
+pub use rounds::OpenSeedError;
+pub use sealing::{AuditorKey, AuditorPublicKey};
 pub use server::SocketError;

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::peers;
 use crate::records::SCHEMA;
 use crate::review::Desk;
-use crate::rounds::{Runtime, Workers};
+use crate::rounds::{Runtime, Workers, sweep_seeds};
 
 /// Why a node cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +121,7 @@ impl Node {
         };
         peers::refresh(&node)?;
         datasets::sweep(&node)?;
+        sweep_seeds(&node)?;
         Ok(Arc::new(node))
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod pair_audit;
 mod requester;
 mod responder;
 mod rules;
+mod seeds;
 mod update;
 mod view;
 mod worker;
@@ -24,6 +25,7 @@ mod worker;
 use std::sync::Arc;
 
 use mandorla_protocol::ItemId;
+use mandorla_protocol::responder::Questioned;
 use rand_core::UnwrapErr;
 
 use crate::agreements;
@@ -35,6 +37,8 @@ use rules::Ruled;
 pub(crate) use calls::{end_own_round, routes};
 pub(crate) use requester::pending_question;
 pub(crate) use responder::serve;
+pub use seeds::OpenSeedError;
+pub(crate) use seeds::sweep as sweep_seeds;
 pub(crate) use update::{Runtime, required, update};
 pub(crate) use worker::Workers;
 
@@ -56,6 +60,7 @@ fn start(node: &Arc<Node>, id: String, record: &RoundRecord) {
             tokio::spawn(requester::drive(node, id));
         }
         Side::Responder => {
+            keep_quiet_again(&node, record);
             match record.state {
                 RoundState::Questioned => {
                     tokio::spawn(responder::rematch(Arc::clone(&node), id.clone()));
@@ -72,6 +77,20 @@ fn start(node: &Arc<Node>, id: String, record: &RoundRecord) {
             }
             tokio::spawn(responder::drive(node, id));
         }
+    }
+}
+
+/// A restart in the quiet time after a question does not end it.
+fn keep_quiet_again(node: &Node, record: &RoundRecord) {
+    if !matches!(record.state, RoundState::Questioned | RoundState::Matched) {
+        return;
+    }
+    let Some(questioned) = record.machine::<Questioned>() else {
+        return;
+    };
+    let peer = crate::peers::find(node, &record.peer);
+    if let Some(key) = peer.ok().and_then(|peer| peer.transport_key.parse().ok()) {
+        node.keep_quiet(&key, questioned.quiet_until_ms());
     }
 }
 

@@ -4,11 +4,14 @@ use mandorla_protocol::{Digest, Terms, decode, encode};
 use mandorla_store::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::sealing::SealedSeed;
+
 /// By round id on this node, `R-…` (asked by us) or `Q-…` (asked of us).
 pub(crate) const ROUNDS: Table<&str, RoundRecord> = Table::new("rounds");
 /// Round id on the wire, hexadecimal → round id on this node.
 pub(crate) const ROUNDS_BY_WIRE: Table<&str, String> = Table::new("rounds_by_wire");
 /// (round, chunk number): chunks sent, and verified, by the responder.
+/// Kept after the evaluation where its seed was sealed: an audit compares them with what the seed gives.
 pub(crate) const CHUNKS: Table<(&str, u64), ChunkRecord> = Table::new("chunks");
 /// (round, slot): answers, as frozen or as received.
 pub(crate) const ANSWERS: Table<(&str, u64), AnswerRecord> = Table::new("answers");
@@ -96,8 +99,16 @@ pub(crate) struct RoundRecord {
     /// When the question was acknowledged.
     pub t0: Option<u64>,
     pub chunks_done: u64,
+    /// The terms are a fact of the pair log.
+    pub terms_logged: bool,
     /// Responder: the evaluation is a fact of the pair log.
     pub evaluation_logged: bool,
+    /// Responder: root over all chunks, once the evaluation is complete.
+    #[serde(default)]
+    pub evaluation_root: Option<Digest32>,
+    /// Responder: the seed of the blinds, sealed to the auditor; the chunks are kept with it.
+    #[serde(default)]
+    pub sealed_seed: Option<SealedSeed>,
     /// A withdrawal's reason byte, while the peer has not been told.
     pub withdraw: Option<u8>,
     /// The match found more hits than `max_overlap`.

@@ -6,6 +6,7 @@
 //!            <round>-numbers.run   u32 number (BE) ‖ u32 subject (BE)       until close
 //! responder  <round>-prf-T-I.run   F(y) by row, of chunk I of type T        until the match
 //!            <round>-cells.run     as received                              until the match
+//!            <round>-seeds         blinding and item seed                   until the evaluation is complete
 //! ```
 
 use std::cell::RefCell;
@@ -94,6 +95,9 @@ pub(crate) fn remove_of_round(
             continue;
         };
         if which(rest) {
+            if rest == seeds::SUFFIX {
+                seeds::overwrite(&entry.path())?;
+            }
             remove_durably(&entry.path())?;
         }
     }

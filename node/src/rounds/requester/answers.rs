@@ -127,7 +127,7 @@ async fn deliver(
     stream: &mut ControlStream,
 ) -> Result<(), RoundError> {
     let slot = receipt.slot;
-    stream.send(&receipt.into()).await?;
+    stream.send(&receipt.clone().into()).await?;
     match stream.receive(REPLY_TIMEOUT).await? {
         Message::ReceiptAck { slot: acknowledged } if acknowledged == slot => {}
         other => {
@@ -143,7 +143,8 @@ async fn deliver(
         let key = (record.id.as_str(), u64::from(slot));
         let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
         answer.delivered = true;
-        Ok(tx.put(ANSWERS, key, &answer)?)
+        tx.put(ANSWERS, key, &answer)?;
+        Ok(pair::add_fact(tx, record, terms, &Fact::Receipt(receipt))?)
     })?;
     pair::settle(node, stream, record, terms).await;
     stream.send(&Message::Done).await?;
@@ -194,13 +195,8 @@ fn store_answer(
         };
         tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &answer)?;
         record.set_machine(awaiting);
-        pair::add_fact(tx, record, awaiting.terms(), &Fact::Answer { slot, digest })?;
-        Ok(pair::add_fact(
-            tx,
-            record,
-            awaiting.terms(),
-            &Fact::Receipt(receipt.clone()),
-        )?)
+        let fact = Fact::Answer { slot, digest };
+        Ok(pair::add_fact(tx, record, awaiting.terms(), &fact)?)
     })?;
     Ok(())
 }

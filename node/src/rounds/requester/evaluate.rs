@@ -172,6 +172,7 @@ fn charge(
         record.attempts += 1;
         record.state = RoundState::Evaluating;
         record.chunks_done = 0;
+        record.terms_logged = false;
         record.terms = Some(hex::encode(encode(terms)));
         "the peer's match keys are being evaluated".clone_into(&mut record.detail);
         tx.put(
@@ -179,10 +180,6 @@ fn charge(
             terms.round_id().to_string().as_str(),
             &record.id,
         )?;
-        let charged = Fact::Terms {
-            evaluations: terms.evaluations(),
-        };
-        pair::add_fact(tx, record, terms, &charged)?;
         Ok(())
     })?;
     Ok(())
@@ -408,8 +405,15 @@ async fn answer_chunk(
         machine.chunk_evaluated(&reply);
         machine.chunks_done() as u64
     };
-    note(&node, &id, |_, record| {
+    let terms = lock(&machine).terms().clone();
+    note(&node, &id, |tx, record| {
         record.chunks_done = done;
+        // The responder sends chunks once it has the confirmation: from now on the terms are a fact of both.
+        if !record.terms_logged {
+            record.terms_logged = true;
+            let evaluations = terms.evaluations();
+            pair::add_fact(tx, record, &terms, &Fact::Terms { evaluations })?;
+        }
         Ok(())
     })?;
     Ok(())

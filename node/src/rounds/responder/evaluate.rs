@@ -14,16 +14,17 @@ use mandorla_store::{StoreError, WriteTx};
 use mandorla_transport::Connection;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::{damaged, end_if_culprit};
 use crate::control_stream::ControlStream;
 use crate::node::Node;
-use crate::records::round::{CHUNKS, ChunkRecord, RoundRecord, RoundState};
+use crate::records::round::{CHUNKS, ChunkRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
 use crate::rounds::files::write_prf;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::update::{note, update};
-use crate::rounds::{clean_up, pair, ruled_of};
+use crate::rounds::{clean_up, os_rng, pair, ruled_of, seeds};
 
 /// A chunk takes the requester well under a second of one core; it may have others to do first.
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
@@ -66,7 +67,9 @@ pub(super) async fn say_again(
 }
 
 fn restore(node: &Node, record: &RoundRecord) -> Result<Blinding, RoundError> {
-    let machine: BlindingRecord = record.machine().ok_or_else(damaged)?;
+    let terms = record.terms().ok_or_else(damaged)?;
+    let seeds = seeds::read(&node.store.runs_dir(), &record.id, terms)?;
+    let seeds: BlindingRecord = seeds.ok_or_else(damaged)?;
     let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
     let mut sent = Vec::new();
     let mut verified = Vec::new();
@@ -83,7 +86,7 @@ fn restore(node: &Node, record: &RoundRecord) -> Result<Blinding, RoundError> {
             verified.push((header, ChunkDigests { inputs, outputs }));
         }
     }
-    Ok(Blinding::restore(machine, sent, verified)?)
+    Ok(Blinding::restore(seeds, sent, verified)?)
 }
 
 /// Sends every chunk that is not verified yet, and then the root. A newer connection of the same round takes
@@ -108,24 +111,9 @@ pub(super) async fn go_on(
             return Err(error);
         }
     };
+    let seed = Zeroizing::new(*blinding.record().blind_seed());
     let (evaluated, message) = blinding.finish(&node.identity.signer)?;
-    let event = node
-        .event("round.evaluated")
-        .detail("evaluation_root", evaluated.evaluation_root().to_string());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        if record.state != RoundState::Evaluating {
-            return Err(RoundError::Line("the round went on elsewhere".to_owned()));
-        }
-        record.state = RoundState::AwaitingApproval;
-        // The blinding seed goes with the old record.
-        record.set_machine(&evaluated);
-        "the requester's authoriser has to approve the question".clone_into(&mut record.detail);
-        let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
-        for ((_, number), _) in tx.scan(CHUNKS, range)? {
-            tx.remove(CHUNKS, (record.id.as_str(), number))?;
-        }
-        Ok(())
-    })?;
+    complete(node, record, &seed, &evaluated)?;
     stream.send(&message).await?;
     match stream.receive(DERIVE_MAX).await? {
         Message::EvaluatedAck { signature } => {
@@ -138,6 +126,52 @@ pub(super) async fn go_on(
         }
         .into()),
     }
+}
+
+/// Ends the evaluation: the seed of the blinds is sealed to the auditor, or dropped where there is none, in the
+/// transaction that records the end, and its file is erased after it (by the next start if the node dies in between).
+fn complete(
+    node: &Node,
+    record: &RoundRecord,
+    seed: &[u8; 32],
+    evaluated: &Evaluated,
+) -> Result<(), RoundError> {
+    let root = evaluated.evaluation_root();
+    let sealed = node.config.auditor_key.as_ref().map(|key| {
+        let round_id = evaluated.terms().round_id();
+        (key, key.seal(seed, round_id, root, &mut os_rng()))
+    });
+    let event = node
+        .event("round.evaluated")
+        .detail("evaluation_root", root.to_string());
+    let event = match &sealed {
+        Some((key, _)) => event.detail("blinding_seed_sealed_to", key.to_string()),
+        None => event.detail("blinding_seed", "dropped: node.toml names no auditor_key"),
+    };
+    update::<RoundError>(node, &record.id, event, |tx, record| {
+        if record.state != RoundState::Evaluating {
+            return Err(RoundError::Line("the round went on elsewhere".to_owned()));
+        }
+        record.state = RoundState::AwaitingApproval;
+        record.set_machine(evaluated);
+        record.evaluation_root = Some(Digest32(root));
+        record.sealed_seed = sealed.map(|(_, sealed)| sealed);
+        "the requester's authoriser has to approve the question".clone_into(&mut record.detail);
+        Ok(forget_chunks(tx, record)?)
+    })?;
+    Ok(seeds::erase(&node.store.runs_dir(), &record.id)?)
+}
+
+/// What was sent serves only an audit that can open the seed.
+fn forget_chunks(tx: &WriteTx<'_>, record: &RoundRecord) -> Result<(), StoreError> {
+    if record.sealed_seed.is_some() {
+        return Ok(());
+    }
+    let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+    for ((_, number), _) in tx.scan(CHUNKS, range)? {
+        tx.remove(CHUNKS, (record.id.as_str(), number))?;
+    }
+    Ok(())
 }
 
 async fn send_chunks(
@@ -346,10 +380,7 @@ fn finish(
         record.state = RoundState::Ended;
         record.machine = None;
         why.clone_into(&mut record.detail);
-        let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
-        for ((_, number), _) in tx.scan(CHUNKS, range)? {
-            tx.remove(CHUNKS, (record.id.as_str(), number))?;
-        }
+        forget_chunks(tx, record)?;
         Ok(also(tx, record)?)
     })?;
     clean_up(node, &record.id)

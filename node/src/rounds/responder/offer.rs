@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mandorla_agreement::{Refusal as RuleRefusal, SetSize, State};
 use mandorla_protocol::responder::{Blinding, ResponderInput, accept_offer};
 use mandorla_protocol::{Digest, Fact, Message, Offer, PeerFault, Refusal, encode};
+use mandorla_store::StoreError;
 use mandorla_transport::Connection;
 
 use super::evaluate;
@@ -19,7 +20,7 @@ use crate::rounds::error::RoundError;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
 use crate::rounds::update::create;
-use crate::rounds::{os_rng, pair};
+use crate::rounds::{os_rng, pair, seeds};
 
 pub(super) async fn handle(
     node: &Arc<Node>,
@@ -172,7 +173,7 @@ fn refusal_code(refusal: &RuleRefusal) -> Refusal {
     }
 }
 
-fn open_rounds(node: &Node, peer: &PeerRecord) -> Result<u32, mandorla_store::StoreError> {
+fn open_rounds(node: &Node, peer: &PeerRecord) -> Result<u32, StoreError> {
     let rounds = node.store.read()?.scan_all(ROUNDS)?;
     let open = rounds.iter().filter(|(_, round)| {
         round.side == Side::Responder && round.peer == peer.code && !round.state.is_over()
@@ -200,7 +201,7 @@ fn log_refusal(node: &Node, peer: &PeerRecord, offer: &Offer, why: &str) -> Resu
         .detail("agreement_hash", offer.agreement.to_string())
         .detail("why", why);
     node.store
-        .write::<_, mandorla_store::StoreError>(|tx| tx.append_ledger(event).map(|_| ()))?;
+        .write::<_, StoreError>(|tx| tx.append_ledger(event).map(|_| ()))?;
     Ok(())
 }
 
@@ -213,7 +214,7 @@ fn store(
 ) -> Result<RoundRecord, RoundError> {
     let terms = blinding.terms();
     let offer = terms.offer();
-    let mut record = RoundRecord {
+    let record = RoundRecord {
         id: String::new(),
         side: Side::Responder,
         revision: 0,
@@ -234,21 +235,25 @@ fn store(
         machine: None,
         t0: None,
         chunks_done: 0,
+        terms_logged: true,
         evaluation_logged: false,
+        evaluation_root: None,
+        sealed_seed: None,
         withdraw: None,
         over_max_overlap: false,
         places: Vec::new(),
         wire_sent: 0,
         wire_received: 0,
     };
-    record.set_machine(blinding.record());
     let wire = terms.round_id().to_string();
     let event = node
         .event("round.terms")
         .by(peer.code.clone(), "peer")
         .detail("wire_id", wire.clone())
         .detail("evaluations", terms.evaluations());
+    let runs_dir = node.store.runs_dir();
     Ok(create(node, "Q", record, event, |tx, record| {
+        seeds::write(&runs_dir, &record.id, blinding.record())?;
         tx.put(ROUNDS_BY_WIRE, wire.as_str(), &record.id)?;
         let fact = Fact::Terms {
             evaluations: terms.evaluations(),
