@@ -37,6 +37,7 @@ mod message;
 mod pair_log;
 mod prf;
 mod question;
+mod random;
 mod signature;
 mod terms;
 

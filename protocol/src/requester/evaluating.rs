@@ -15,6 +15,7 @@ use crate::labels;
 use crate::message::Message;
 use crate::prf::PrfValue;
 use crate::question::{CheckedQuestion, subject_numbers, write_padding_cell};
+use crate::random::draw;
 use crate::requester::{PendingQuestion, RequesterSecrets};
 use crate::signature::{NodeSigner, Role, SignatureBytes, verify};
 use crate::terms::Terms;
@@ -71,9 +72,7 @@ impl Evaluating {
         inputs: Digest,
         rng: &mut impl CryptoRng,
     ) -> Result<EvaluateJob, PeerFault> {
-        let mut randomness = [0; 32];
-        rng.fill_bytes(&mut randomness);
-        self.handle_chunk_with(header, inputs, randomness)
+        self.handle_chunk_with(header, inputs, draw(rng))
     }
 
     /// The same with given randomness for the proof's nonce.

@@ -10,6 +10,7 @@ use crate::error::{LocalFault, PeerFault, ProtocolError};
 use crate::ids::Digest;
 use crate::labels;
 use crate::message::Message;
+use crate::random::draw;
 use crate::requester::Evaluating;
 use crate::signature::{NodeSigner, Role, SignatureBytes, bind, verify, verify_binding};
 use crate::terms::{
@@ -54,17 +55,12 @@ pub struct RequesterSecrets {
 impl RequesterSecrets {
     /// Draws all of them.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut draw = || {
-            let mut bytes = [0; 32];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        };
         Self {
-            nonce: draw(),
-            case_salt: draw(),
-            dataset_salt: draw(),
-            number_seed: draw(),
-            pad_seed: draw(),
+            nonce: draw(rng),
+            case_salt: draw(rng),
+            dataset_salt: draw(rng),
+            number_seed: draw(rng),
+            pad_seed: draw(rng),
         }
     }
 }
@@ -201,15 +197,7 @@ impl Accepted {
         signer: &NodeSigner,
         rng: &mut impl CryptoRng,
     ) -> Result<(Evaluating, Message), PeerFault> {
-        let randomness = self
-            .keys
-            .iter()
-            .map(|_| {
-                let mut bytes = [0; 32];
-                rng.fill_bytes(&mut bytes);
-                bytes
-            })
-            .collect::<Vec<_>>();
+        let randomness = self.keys.iter().map(|_| draw(rng)).collect::<Vec<_>>();
         self.confirm_with(peer_binding, exporter, signer, &randomness)
     }
 

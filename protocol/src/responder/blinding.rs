@@ -35,6 +35,15 @@ pub struct BlindingRecord {
 }
 
 impl BlindingRecord {
+    /// The record from its parts: after a restart, or in an audit with a seed that was opened.
+    pub fn new(terms: Terms, blind_seed: [u8; 32], item_seed: [u8; 32]) -> Self {
+        Self {
+            terms,
+            blind_seed,
+            item_seed,
+        }
+    }
+
     /// The terms of the round.
     pub fn terms(&self) -> &Terms {
         &self.terms
@@ -43,6 +52,11 @@ impl BlindingRecord {
     /// The seed of every blind of the round: what an input audit opens.
     pub fn blind_seed(&self) -> &[u8; 32] {
         &self.blind_seed
+    }
+
+    /// The seed of the item ids, which the round needs until it closes.
+    pub fn item_seed(&self) -> &[u8; 32] {
+        &self.item_seed
     }
 }
 
@@ -60,15 +74,7 @@ impl Blinding {
         blind_seed: [u8; 32],
         item_seed: [u8; 32],
     ) -> Result<Self, PeerFault> {
-        Self::restore(
-            BlindingRecord {
-                terms,
-                blind_seed,
-                item_seed,
-            },
-            [],
-            [],
-        )
+        Self::restore(BlindingRecord::new(terms, blind_seed, item_seed), [], [])
     }
 
     /// Goes on after a restart: the chunks sent so far with the digests of their elements, and those verified.

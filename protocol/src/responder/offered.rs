@@ -8,6 +8,7 @@ use crate::error::{PeerFault, Refusal};
 use crate::ids::{Digest, RoundId};
 use crate::labels;
 use crate::message::Message;
+use crate::random::draw;
 use crate::responder::Blinding;
 use crate::signature::{NodeSigner, Role, SignatureBytes, bind, verify, verify_binding};
 use crate::terms::{
@@ -43,16 +44,11 @@ pub struct ResponderSecrets {
 impl ResponderSecrets {
     /// Draws all of them from the operating system's generator, or a test's.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut draw = || {
-            let mut bytes = [0; 32];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        };
         Self {
-            nonce: draw(),
-            dataset_salt: draw(),
-            blind_seed: draw(),
-            item_seed: draw(),
+            nonce: draw(rng),
+            dataset_salt: draw(rng),
+            blind_seed: draw(rng),
+            item_seed: draw(rng),
         }
     }
 }
