@@ -24,7 +24,7 @@ mod settings;
 mod table;
 mod trial_agreement;
 mod when;
-mod world;
+pub mod world;
 
 use std::ffi::OsString;
 

@@ -85,32 +85,40 @@ impl Trial<'_> {
     }
 
     fn party(&self, side: usize) -> Result<DraftParty, ApiError> {
-        let card: toml::Table = self.cards[side].card.parse().map_err(internal)?;
-        let text = |name: &str| {
-            let value = card.get(name).and_then(|value| value.as_str());
-            value
-                .map(str::to_owned)
-                .ok_or_else(|| internal(format!("a card without {name}")))
-        };
-        let key = |name: &str| {
-            public_key(&text(name)?)
-                .ok_or_else(|| internal(format!("a card without a valid {name}")))
-        };
         let (id, max_records) = self.datasets[side];
-        Ok(DraftParty {
-            code: text("code")?,
-            name: text("name")?,
-            country: text("country")?,
-            kind: PartyType::Police,
-            signing_key: key("signing_key")?,
-            transport_key: key("transport_key")?,
-            release_key: key("release_key")?,
-            datasets: vec![DraftDataset {
-                id: id.to_owned(),
-                max_records: max_records.max(1),
-            }],
-        })
+        let dataset = DraftDataset {
+            id: id.to_owned(),
+            max_records: max_records.max(1),
+        };
+        party_of(self.cards[side], vec![dataset])
     }
+}
+
+/// The party that a card describes, for a draft.
+///
+/// # Errors
+/// The card lacks a name or a key.
+pub fn party_of(card: &Card, datasets: Vec<DraftDataset>) -> Result<DraftParty, ApiError> {
+    let card: toml::Table = card.card.parse().map_err(internal)?;
+    let text = |name: &str| {
+        let value = card.get(name).and_then(|value| value.as_str());
+        value
+            .map(str::to_owned)
+            .ok_or_else(|| internal(format!("a card without {name}")))
+    };
+    let key = |name: &str| {
+        public_key(&text(name)?).ok_or_else(|| internal(format!("a card without a valid {name}")))
+    };
+    Ok(DraftParty {
+        code: text("code")?,
+        name: text("name")?,
+        country: text("country")?,
+        kind: PartyType::Police,
+        signing_key: key("signing_key")?,
+        transport_key: key("transport_key")?,
+        release_key: key("release_key")?,
+        datasets,
+    })
 }
 
 /// 64 hexadecimal digits.

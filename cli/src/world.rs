@@ -1,12 +1,13 @@
-//! Two nodes on this machine: processes of this very program, driven over their control sockets.
+//! Nodes on this machine: processes of the program, driven over their control sockets.
 //!
 //! ```text
-//!   demo, bench ──► World ──┬── process `mandorla node run`   requester   ◄─┐
-//!                           │                                               │ QUIC on loopback
-//!                           └── process `mandorla node run`   responder   ◄─┘
+//!   demo, bench, tests ──► World ──┬── process `mandorla node run`   requester   ◄─┐
+//!                                  │                                               │ QUIC on loopback
+//!                                  └── process `mandorla node run`   responder   ◄─┘
 //!   <dir>/<code>/node.toml, keys, store, control.sock       <dir>/<code>.log
 //! ```
-//! Whoever starts a world stops it, whatever happened in between: [`World::stop`] ends its processes by their ids.
+//! Whoever starts a world stops it, whatever happened in between: [`World::stop`] ends its processes by their ids, and
+//! a world that is dropped instead, as by a panic, kills them.
 
 mod drive;
 mod process;
@@ -17,14 +18,15 @@ use std::path::{Path, PathBuf};
 use mandorla_control::{ApiError, ErrorCode, Role};
 use tempfile::TempDir;
 
-pub(crate) use drive::{TRIAL_USERS, both_ways, hits_waiting, value_of};
-pub(crate) use process::{NodeProcess, Usage};
+pub use crate::trial_agreement::party_of;
+pub use drive::{TRIAL_USERS, agree, both_ways, exchange_cards, hits_waiting, value_of};
+pub use process::{NodeProcess, Usage};
 
 use crate::failure::{file, internal};
 
 /// What a node of a world shall be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NodeSpec<'a> {
+pub struct NodeSpec<'a> {
     /// Party code and country.
     pub country: &'a str,
     /// Name for people.
@@ -34,27 +36,36 @@ pub(crate) struct NodeSpec<'a> {
     /// Worker threads; all cores if none.
     pub threads: Option<usize>,
     /// Named users and their roles.
-    pub users: &'a [(&'a str, Role)],
+    pub users: &'a [(&'a str, &'a [Role])],
 }
 
 /// Two nodes and the directory they live in.
 #[derive(Debug)]
-pub(crate) struct World {
+pub struct World {
+    program: PathBuf,
     root: PathBuf,
+    /// Goes before the directory that it writes to.
+    nodes: Vec<NodeProcess>,
     /// Removes `root` at the end; none if it is to be kept.
     _temporary: Option<TempDir>,
-    nodes: Vec<NodeProcess>,
 }
 
 impl World {
-    /// A world without nodes, in a temporary directory or in one that is kept.
-    pub(crate) fn in_directory(keep: Option<&Path>) -> Result<Self, ApiError> {
+    /// A world of this very program without nodes, in a temporary directory or in one that is kept.
+    pub fn in_directory(keep: Option<&Path>) -> Result<Self, ApiError> {
+        Self::of_program(&std::env::current_exe().map_err(internal)?, keep)
+    }
+
+    /// A world of a given program `mandorla`.
+    pub fn of_program(program: &Path, keep: Option<&Path>) -> Result<Self, ApiError> {
+        let program = program.to_owned();
         let Some(keep) = keep else {
             let temporary = tempfile::Builder::new()
                 .prefix("mandorla-")
                 .tempdir()
                 .map_err(internal)?;
             return Ok(Self {
+                program,
                 root: temporary.path().to_owned(),
                 _temporary: Some(temporary),
                 nodes: Vec::new(),
@@ -69,6 +80,7 @@ impl World {
             );
         }
         Ok(Self {
+            program,
             root: std::path::absolute(keep).map_err(|error| file(keep, error))?,
             _temporary: None,
             nodes: Vec::new(),
@@ -76,8 +88,8 @@ impl World {
     }
 
     /// Makes a node, starts its process, and waits until it answers. The first is the requester.
-    pub(crate) async fn start(&mut self, spec: &NodeSpec<'_>) -> Result<(), ApiError> {
-        let node = NodeProcess::start(&self.root, spec).await?;
+    pub async fn start(&mut self, spec: &NodeSpec<'_>) -> Result<(), ApiError> {
+        let node = NodeProcess::start(&self.program, &self.root, spec).await?;
         self.nodes.push(node);
         self.nodes
             .last_mut()
@@ -87,22 +99,32 @@ impl World {
     }
 
     /// The directory of the nodes.
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The node that asks.
-    pub(crate) fn requester(&self) -> &NodeProcess {
+    pub fn requester(&self) -> &NodeProcess {
         &self.nodes[0]
     }
 
     /// The node that is asked.
-    pub(crate) fn responder(&self) -> &NodeProcess {
+    pub fn responder(&self) -> &NodeProcess {
         &self.nodes[1]
     }
 
+    /// A node by its place in the order of their starts.
+    pub fn node(&self, index: usize) -> &NodeProcess {
+        &self.nodes[index]
+    }
+
+    /// A node to be stopped, killed or started again.
+    pub fn node_mut(&mut self, index: usize) -> &mut NodeProcess {
+        &mut self.nodes[index]
+    }
+
     /// Stops every process of this world.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         for node in &mut self.nodes {
             node.ask_to_stop();
         }
@@ -113,7 +135,7 @@ impl World {
 }
 
 /// Two UDP ports on loopback: from `base` on, or ones that are free now.
-pub(crate) fn ports(base: Option<u16>) -> Result<[u16; 2], ApiError> {
+pub fn ports(base: Option<u16>) -> Result<[u16; 2], ApiError> {
     if let Some(base) = base {
         let next = base.checked_add(1).ok_or_else(|| {
             ApiError::new(ErrorCode::BadRequest, "--port-base leaves no second port")

@@ -1,3 +1,26 @@
-//! Whole-system tests: two real processes over QUIC on loopback.
+//! # Whole-system tests
+//!
+//! ```text
+//!   tests/*.rs ──► Agencies ──┬── process `mandorla node run`   GB asks        ◄─┐
+//!                   │         │                                                  │ QUIC on loopback
+//!                   │         ├── process `mandorla node run`   RS is asked    ◄─┘
+//!                   │         └── …
+//!        Deal ──────┤  the agreement: what varies between tests
+//!        List ──────┤  a table, its map file, and the subjects that a node makes of it ──► expected: a plaintext join
+//!        Traces ────┘  every file, message and reply of a node, to be searched for what it must not know
+//! ```
+//! The nodes are processes of the real binary beside the tests' own, which is built anew where it is older than its
+//! sources. Every wait ends at a change of the round or at a deadline. Processes end with the value that holds them.
 
+mod agencies;
+mod agreement;
+mod binary;
+mod lists;
 pub mod recover;
+mod search;
+
+pub use agencies::{Agencies, Asked, BOTH_ROLES, CASE, STEP_WITHIN};
+pub use agreement::{Deal, PURPOSE, match_key};
+pub use binary::program;
+pub use lists::{Joined, List, expected};
+pub use search::{Traces, files_named};

@@ -20,11 +20,11 @@ const WAIT_MS: u64 = 2_000;
 const COUNTED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The people at each node of a trial.
-pub(crate) const TRIAL_USERS: [(&str, Role); 4] = [
-    (OPERATOR, Role::Operator),
-    (ANALYST, Role::Analyst),
-    (OFFICER, Role::Authoriser),
-    (AUDITOR, Role::Auditor),
+pub const TRIAL_USERS: [(&str, &[Role]); 4] = [
+    (OPERATOR, &[Role::Operator]),
+    (ANALYST, &[Role::Analyst]),
+    (OFFICER, &[Role::Authoriser]),
+    (AUDITOR, &[Role::Auditor]),
 ];
 const OPERATOR: &str = "o.operator";
 const ANALYST: &str = "a.analyst";
@@ -33,7 +33,7 @@ const AUDITOR: &str = "d.auditor";
 
 impl NodeProcess {
     /// Makes a call as the operator.
-    pub(crate) async fn as_operator<C: mandorla_control::Call>(
+    pub async fn as_operator<C: mandorla_control::Call>(
         &self,
         call: &C,
     ) -> Result<C::Reply, ApiError> {
@@ -41,7 +41,7 @@ impl NodeProcess {
     }
 
     /// Makes a call as the analyst.
-    pub(crate) async fn as_analyst<C: mandorla_control::Call>(
+    pub async fn as_analyst<C: mandorla_control::Call>(
         &self,
         call: &C,
     ) -> Result<C::Reply, ApiError> {
@@ -49,7 +49,7 @@ impl NodeProcess {
     }
 
     /// Makes a call as the authoriser.
-    pub(crate) async fn as_officer<C: mandorla_control::Call>(
+    pub async fn as_officer<C: mandorla_control::Call>(
         &self,
         call: &C,
     ) -> Result<C::Reply, ApiError> {
@@ -57,7 +57,7 @@ impl NodeProcess {
     }
 
     /// Makes a call as the auditor.
-    pub(crate) async fn as_auditor<C: mandorla_control::Call>(
+    pub async fn as_auditor<C: mandorla_control::Call>(
         &self,
         call: &C,
     ) -> Result<C::Reply, ApiError> {
@@ -65,12 +65,7 @@ impl NodeProcess {
     }
 
     /// Loads a list.
-    pub(crate) async fn load(
-        &self,
-        name: &str,
-        map: &str,
-        csv: &str,
-    ) -> Result<DatasetView, ApiError> {
+    pub async fn load(&self, name: &str, map: &str, csv: &str) -> Result<DatasetView, ApiError> {
         let load = DatasetLoad {
             name: name.to_owned(),
             map: map.to_owned(),
@@ -83,7 +78,7 @@ impl NodeProcess {
     }
 
     /// Waits until `reached` holds for a round; an end before that is an error.
-    pub(crate) async fn wait_for_round(
+    pub async fn wait_for_round(
         &self,
         round: &str,
         within: Duration,
@@ -125,84 +120,32 @@ impl NodeProcess {
 }
 
 /// UDP payload bytes of a round at one node, both ways.
-pub(crate) fn both_ways(round: &RoundView) -> u64 {
+pub fn both_ways(round: &RoundView) -> u64 {
     round.wire_bytes.0 + round.wire_bytes.1
 }
 
 impl NodeProcess {
     /// The round once the connection of its last step has been counted: a node counts one when it ends, which may be
     /// just after the state has changed.
-    pub(crate) async fn counted(
-        &self,
-        round: &str,
-        bytes_before: u64,
-    ) -> Result<RoundView, ApiError> {
+    pub async fn counted(&self, round: &str, bytes_before: u64) -> Result<RoundView, ApiError> {
         let counted = |round: &RoundView| both_ways(round) > bytes_before;
         self.wait_for_round(round, COUNTED_WITHIN, counted).await
     }
 }
 
 impl World {
-    /// Both nodes take each other's card and record that the words were compared. Returns the cards and the words.
-    pub(crate) async fn exchange_cards(&self) -> Result<([Card; 2], Vec<String>), ApiError> {
-        let (requester, responder) = (self.requester(), self.responder());
-        let cards = [
-            requester.as_operator(&PeerExport {}).await?,
-            responder.as_operator(&PeerExport {}).await?,
-        ];
-        let add = |card: &Card| PeerAdd {
-            card: card.card.clone(),
-        };
-        requester.as_operator(&add(&cards[1])).await?;
-        responder.as_operator(&add(&cards[0])).await?;
-        let verify = |peer: &NodeProcess, confirmed| PeerVerify {
-            peer: peer.code().to_owned(),
-            confirmed,
-        };
-        let words = requester
-            .as_operator(&verify(responder, false))
-            .await?
-            .words;
-        if words
-            != responder
-                .as_operator(&verify(requester, false))
-                .await?
-                .words
-        {
-            return Err(internal(
-                "the two nodes show different words for the same cards",
-            ));
-        }
-        requester.as_operator(&verify(responder, true)).await?;
-        responder.as_operator(&verify(requester, true)).await?;
-        Ok((cards, words))
+    /// [`exchange_cards`] between the requester and the responder.
+    pub async fn exchange_cards(&self) -> Result<([Card; 2], Vec<String>), ApiError> {
+        exchange_cards(self.requester(), self.responder()).await
     }
 
-    /// Both operators sign an agreement and activate it, handing its file to and fro.
-    pub(crate) async fn agree(&self, text: &str) -> Result<(), ApiError> {
-        let (requester, responder) = (self.requester(), self.responder());
-        let id = requester
-            .as_operator(&AgreementPropose {
-                text: text.to_owned(),
-            })
-            .await?
-            .id;
-        hand_over(&id, requester, responder).await?;
-        responder
-            .as_operator(&AgreementSign { id: id.clone() })
-            .await?;
-        responder
-            .as_operator(&AgreementActivate { id: id.clone() })
-            .await?;
-        hand_over(&id, responder, requester).await?;
-        requester
-            .as_operator(&AgreementActivate { id: id.clone() })
-            .await?;
-        hand_over(&id, requester, responder).await
+    /// [`agree`] between the requester and the responder.
+    pub async fn agree(&self, text: &str) -> Result<(), ApiError> {
+        agree(self.requester(), self.responder(), text).await
     }
 
     /// The analyst at the requester proposes a round.
-    pub(crate) async fn propose(
+    pub async fn propose(
         &self,
         agreement: &str,
         datasets: [&str; 2],
@@ -220,7 +163,7 @@ impl World {
     }
 
     /// The authoriser at the requester approves the question.
-    pub(crate) async fn approve(&self, round: &str, reason: &str) -> Result<(), ApiError> {
+    pub async fn approve(&self, round: &str, reason: &str) -> Result<(), ApiError> {
         let approve = ReviewApprove {
             round: round.to_owned(),
             reason: reason.to_owned(),
@@ -229,10 +172,7 @@ impl World {
     }
 
     /// The responder's view of the requester's round.
-    pub(crate) async fn same_round_at_responder(
-        &self,
-        asked: &RoundView,
-    ) -> Result<RoundView, ApiError> {
+    pub async fn same_round_at_responder(&self, asked: &RoundView) -> Result<RoundView, ApiError> {
         let rounds = self
             .responder()
             .as_analyst(&RoundList { state: None })
@@ -243,6 +183,69 @@ impl World {
     }
 }
 
+/// Both nodes take each other's card and record that the words were compared. Returns the cards and the words.
+pub async fn exchange_cards(
+    requester: &NodeProcess,
+    responder: &NodeProcess,
+) -> Result<([Card; 2], Vec<String>), ApiError> {
+    let cards = [
+        requester.as_operator(&PeerExport {}).await?,
+        responder.as_operator(&PeerExport {}).await?,
+    ];
+    let add = |card: &Card| PeerAdd {
+        card: card.card.clone(),
+    };
+    requester.as_operator(&add(&cards[1])).await?;
+    responder.as_operator(&add(&cards[0])).await?;
+    let verify = |peer: &NodeProcess, confirmed| PeerVerify {
+        peer: peer.code().to_owned(),
+        confirmed,
+    };
+    let words = requester
+        .as_operator(&verify(responder, false))
+        .await?
+        .words;
+    if words
+        != responder
+            .as_operator(&verify(requester, false))
+            .await?
+            .words
+    {
+        return Err(internal(
+            "the two nodes show different words for the same cards",
+        ));
+    }
+    requester.as_operator(&verify(responder, true)).await?;
+    responder.as_operator(&verify(requester, true)).await?;
+    Ok((cards, words))
+}
+
+/// Both operators sign an agreement and activate it, handing its file to and fro.
+pub async fn agree(
+    requester: &NodeProcess,
+    responder: &NodeProcess,
+    text: &str,
+) -> Result<(), ApiError> {
+    let id = requester
+        .as_operator(&AgreementPropose {
+            text: text.to_owned(),
+        })
+        .await?
+        .id;
+    hand_over(&id, requester, responder).await?;
+    responder
+        .as_operator(&AgreementSign { id: id.clone() })
+        .await?;
+    responder
+        .as_operator(&AgreementActivate { id: id.clone() })
+        .await?;
+    hand_over(&id, responder, requester).await?;
+    requester
+        .as_operator(&AgreementActivate { id: id.clone() })
+        .await?;
+    hand_over(&id, requester, responder).await
+}
+
 async fn hand_over(id: &str, from: &NodeProcess, to: &NodeProcess) -> Result<(), ApiError> {
     let export = AgreementExport { id: id.to_owned() };
     let bundle: AgreementBundle = from.as_operator(&export).await?;
@@ -250,17 +253,14 @@ async fn hand_over(id: &str, from: &NodeProcess, to: &NodeProcess) -> Result<(),
 }
 
 /// Hits of a round that wait for the responder's authoriser.
-pub(crate) async fn hits_waiting(
-    node: &NodeProcess,
-    round: &str,
-) -> Result<Vec<InboxEntry>, ApiError> {
+pub async fn hits_waiting(node: &NodeProcess, round: &str) -> Result<Vec<InboxEntry>, ApiError> {
     let mut entries = node.as_officer(&ReviewInbox {}).await?;
     entries.retain(|entry| entry.kind == "hit" && entry.round == round);
     Ok(entries)
 }
 
 /// The first value of a field.
-pub(crate) fn value_of<'a>(fields: &'a [FieldView], name: &str) -> Option<&'a str> {
+pub fn value_of<'a>(fields: &'a [FieldView], name: &str) -> Option<&'a str> {
     let field = fields.iter().find(|field| field.field == name)?;
     field.values.first().map(String::as_str)
 }

@@ -24,7 +24,8 @@ const LOG_LINES_QUOTED: usize = 3;
 
 /// A node's process and how to call it.
 #[derive(Debug)]
-pub(crate) struct NodeProcess {
+pub struct NodeProcess {
+    program: PathBuf,
     code: String,
     data_dir: PathBuf,
     socket: PathBuf,
@@ -34,7 +35,7 @@ pub(crate) struct NodeProcess {
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time, seconds.
     pub cpu_s: f64,
     /// Largest resident size so far.
@@ -43,45 +44,70 @@ pub(crate) struct Usage {
 
 impl NodeProcess {
     /// Makes a node in `<root>/<code>` and starts its daemon.
-    pub(super) async fn start(root: &Path, spec: &NodeSpec<'_>) -> Result<Self, ApiError> {
+    pub(super) async fn start(
+        program: &Path,
+        root: &Path,
+        spec: &NodeSpec<'_>,
+    ) -> Result<Self, ApiError> {
         let name = spec.country.to_lowercase();
         let data_dir = root.join(&name);
         let log = root.join(format!("{name}.log"));
-        make(&data_dir, spec).await?;
+        make(program, &data_dir, spec).await?;
         configure(&data_dir.join(CONFIG_NAME), spec)?;
-        let messages = std::fs::File::create(&log).map_err(|error| file(&log, error))?;
-        let child = program(&data_dir)?
-            .args(["node", "run"])
-            .stdout(messages.try_clone().map_err(internal)?)
-            .stderr(messages)
-            .spawn()
-            .map_err(internal)?;
         Ok(Self {
+            child: run(program, &data_dir, &log)?,
+            program: program.to_owned(),
             code: spec.country.to_owned(),
             socket: data_dir.join("control.sock"),
             data_dir,
             log,
-            child,
         })
     }
 
+    /// Starts the daemon again after [`stop`](Self::stop) or [`kill`](Self::kill), and waits until it answers.
+    pub async fn restart(&mut self) -> Result<(), ApiError> {
+        self.child = run(&self.program, &self.data_dir, &self.log)?;
+        self.wait_until_ready().await
+    }
+
+    /// Stops the daemon as an operator does.
+    pub async fn stop(&mut self) {
+        self.ask_to_stop();
+        self.wait_until_gone().await;
+    }
+
+    /// Ends the process without notice, as a power cut does; returns when it is gone.
+    pub async fn kill(&mut self) -> Result<(), ApiError> {
+        self.child.kill().await.map_err(internal)
+    }
+
+    /// Process id of the daemon; none once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// The file that the daemon's messages go to, over all its starts.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Party code.
-    pub(crate) fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         &self.code
     }
 
     /// Data directory.
-    pub(crate) fn data_dir(&self) -> &Path {
+    pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
     /// A client that acts as a named user.
-    pub(crate) fn client(&self, user: &str) -> Client {
+    pub fn client(&self, user: &str) -> Client {
         Client::new(&self.socket, Some(user.to_owned()))
     }
 
     /// Makes a call as a named user; an error says which node it came from.
-    pub(crate) async fn call<C: Call>(&self, user: &str, call: &C) -> Result<C::Reply, ApiError> {
+    pub async fn call<C: Call>(&self, user: &str, call: &C) -> Result<C::Reply, ApiError> {
         self.client(user)
             .call(call)
             .await
@@ -89,7 +115,7 @@ impl NodeProcess {
     }
 
     /// An error with the node's code in front.
-    pub(crate) fn failed(&self, error: mandorla_control::ClientError) -> ApiError {
+    pub fn failed(&self, error: mandorla_control::ClientError) -> ApiError {
         let mut error = call_failed(error, "look at the node's messages");
         error.message = format!("node {}: {}", self.code, error.message);
         error
@@ -128,7 +154,7 @@ impl NodeProcess {
     }
 
     /// What the process has used so far.
-    pub(crate) fn usage(&self) -> Result<Usage, ApiError> {
+    pub fn usage(&self) -> Result<Usage, ApiError> {
         let pid = self
             .child
             .id()
@@ -171,10 +197,25 @@ impl NodeProcess {
     }
 }
 
-/// This program, for another data directory: without this process's own settings, not reached by an interrupt typed
-/// at the terminal, and gone with its owner even after a panic.
-fn program(data_dir: &Path) -> Result<Command, ApiError> {
-    let mut command = Command::new(std::env::current_exe().map_err(internal)?);
+/// Starts a daemon; its messages follow those of the one before.
+fn run(program: &Path, data_dir: &Path, log: &Path) -> Result<Child, ApiError> {
+    let messages = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(|error| file(log, error))?;
+    command(program, data_dir)
+        .args(["node", "run"])
+        .stdout(messages.try_clone().map_err(internal)?)
+        .stderr(messages)
+        .spawn()
+        .map_err(internal)
+}
+
+/// The program, for one data directory: without this process's own settings, not reached by an interrupt typed at the
+/// terminal, and gone with its owner even after a panic.
+fn command(program: &Path, data_dir: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MANDORLA_") {
             command.env_remove(name);
@@ -186,11 +227,11 @@ fn program(data_dir: &Path) -> Result<Command, ApiError> {
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
-    Ok(command)
+    command
 }
 
-async fn make(data_dir: &Path, spec: &NodeSpec<'_>) -> Result<(), ApiError> {
-    let made = program(data_dir)?
+async fn make(program: &Path, data_dir: &Path, spec: &NodeSpec<'_>) -> Result<(), ApiError> {
+    let made = command(program, data_dir)
         .args([
             "init",
             "--no-input",
@@ -227,16 +268,17 @@ fn configure(path: &Path, spec: &NodeSpec<'_>) -> Result<(), ApiError> {
     let users = spec
         .users
         .iter()
-        .map(|(name, role)| user(name, *role))
+        .map(|(name, roles)| user(name, roles))
         .collect();
     config.insert("user".into(), toml::Value::Array(users));
     std::fs::write(path, config.to_string()).map_err(|error| file(path, error))
 }
 
-fn user(name: &str, role: Role) -> toml::Value {
+fn user(name: &str, roles: &[Role]) -> toml::Value {
     let mut user = toml::Table::new();
     user.insert("name".into(), name.into());
-    user.insert("roles".into(), toml::Value::Array(vec![role.word().into()]));
+    let words = roles.iter().map(|role| role.word().into()).collect();
+    user.insert("roles".into(), toml::Value::Array(words));
     user.into()
 }
 
@@ -298,7 +340,7 @@ mod tests {
             name: "A",
             port: 7_001,
             threads: Some(2),
-            users: &[("p.officer", Role::Authoriser)],
+            users: &[("p.officer", &[Role::Authoriser])],
         };
         configure(&path, &spec).unwrap();
         let config: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
