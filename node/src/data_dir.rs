@@ -14,12 +14,14 @@ use mandorla_control::ErrorCode;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
+use crate::auditor_key::{AUDITOR_KEY_NAME, AuditorKeyError};
 use crate::config::{CONFIG_NAME, Config, User};
 use crate::identity::{Identity, IdentityError};
 use crate::peers::CardFields;
+use crate::sealing::{AuditorKey, AuditorPublicKey};
 
 /// Names that a beginning of `init` may have left.
-const LEFTOVERS: [&str; 2] = ["keys.toml", "node.toml~"];
+const LEFTOVERS: [&str; 3] = ["keys.toml", "node.toml~", AUDITOR_KEY_NAME];
 
 /// What `init` needs to know.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Initialised {
     pub fingerprint: String,
     /// The configuration, to be looked at.
     pub config_path: PathBuf,
+    /// The auditor's private key, to be handed to the auditor and removed from this host.
+    pub auditor_key_path: PathBuf,
     /// The next command.
     pub next: String,
 }
@@ -78,6 +82,9 @@ pub enum InitError {
     /// The keys cannot be made or read.
     #[error(transparent)]
     Keys(#[from] IdentityError),
+    /// The auditor's key cannot be made or read.
+    #[error(transparent)]
+    AuditorKey(#[from] AuditorKeyError),
     /// The operating system said no.
     #[error("{}: {source}", path.display())]
     Io {
@@ -94,7 +101,9 @@ impl InitError {
         match self {
             Self::Exists { .. } | Self::NotEmpty { .. } => ErrorCode::Exists,
             Self::Invalid(_) => ErrorCode::BadRequest,
-            Self::OpenToOthers { .. } | Self::Keys(_) | Self::Io { .. } => ErrorCode::Storage,
+            Self::OpenToOthers { .. } | Self::Keys(_) | Self::AuditorKey(_) | Self::Io { .. } => {
+                ErrorCode::Storage
+            }
         }
     }
 }
@@ -118,18 +127,23 @@ fn default_in(
 
 /// Makes a data directory with new keys and a commented configuration. Never replaces anything.
 pub fn init(options: &InitOptions) -> Result<Initialised, InitError> {
-    let text = config_text(options);
-    let config = Config::parse(&text).map_err(InitError::Invalid)?;
+    // Everything that could be wrong is found before the first file is made.
+    Config::parse(&config_text(options, None)).map_err(InitError::Invalid)?;
     check(options)?;
     let dir = options.data_dir.as_path();
     let config_path = dir.join(CONFIG_NAME);
     prepare(dir, &config_path)?;
     let identity = keys(dir)?;
+    let auditor_key_path = dir.join(AUDITOR_KEY_NAME);
+    let auditor = auditor_key(&auditor_key_path)?.public();
+    let text = config_text(options, Some(&auditor));
+    let config = Config::parse(&text).map_err(InitError::Invalid)?;
     write_config(dir, &config_path, &text)?;
     let card = CardFields::own(&config, &identity, options.listen.to_string());
     Ok(Initialised {
         fingerprint: card.fingerprint(),
         config_path,
+        auditor_key_path,
         next: "mandorla node run".to_owned(),
     })
 }
@@ -223,6 +237,22 @@ fn keys(dir: &Path) -> Result<Identity, InitError> {
     Ok(Identity::create(dir, &mut UnwrapErr(SysRng))?)
 }
 
+/// A new key for the auditor, or that of the beginning.
+fn auditor_key(path: &Path) -> Result<AuditorKey, InitError> {
+    if path.symlink_metadata().is_ok() {
+        match AuditorKey::read(path) {
+            Err(AuditorKeyError::Invalid { .. }) => {
+                std::fs::remove_file(path).map_err(|source| InitError::Io {
+                    path: path.to_owned(),
+                    source,
+                })?;
+            }
+            read => return Ok(read?),
+        }
+    }
+    Ok(AuditorKey::create(path, &mut UnwrapErr(SysRng))?)
+}
+
 fn write_config(dir: &Path, config_path: &Path, text: &str) -> Result<(), InitError> {
     let fresh = dir.join(LEFTOVERS[1]);
     let write = || {
@@ -252,7 +282,7 @@ fn write_config(dir: &Path, config_path: &Path, text: &str) -> Result<(), InitEr
 }
 
 /// `node.toml` with every setting explained.
-fn config_text(options: &InitOptions) -> String {
+fn config_text(options: &InitOptions, auditor: Option<&AuditorPublicKey>) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut text = format!(
         "\
@@ -267,6 +297,11 @@ listen = \"{listen}\"  # UDP, for peers
 # socket = \"/run/mandorla/control.sock\" # control socket; control.sock in this directory if not given
 # threads = 4                           # worker threads for group arithmetic; all cores if not given
 
+# The seed of every round's blinds is sealed to this key, of which the auditor has the private half (auditor.key, to be
+# handed to the auditor and removed from this host). Without it the seed is dropped, and no audit can check what was
+# put to a peer.
+{auditor}
+
 # Local limits. The effective rule is always the agreement and these.
 [policy]
 accept_rounds = true             # whether peers may propose rounds at all
@@ -280,6 +315,10 @@ open_rounds_per_peer_max = 16
         code = quoted(&options.code),
         country = quoted(&options.country),
         listen = options.listen,
+        auditor = auditor.map_or_else(
+            || "# auditor_key = \"64 hexadecimal digits\"".to_owned(),
+            |key| format!("auditor_key = \"{key}\"")
+        ),
     );
     if options.users.is_empty() {
         text.push_str("#\n# [[user]]\n# name = \"p.shah\"\n# roles = [\"authoriser\"]\n# os_user = \"pshah\"\n");
@@ -361,7 +400,31 @@ mod tests {
             .unwrap()
             .map(|e| e.unwrap().file_name())
             .collect();
-        assert_eq!(names.len(), 2, "{names:?}");
+        let expected = ["auditor.key", "keys.toml", "node.toml"].map(Into::into);
+        assert_eq!(names, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn the_configuration_names_the_public_half_of_the_auditors_key() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("node");
+        let made = init(&options(&dir)).unwrap();
+        assert_eq!(made.auditor_key_path, dir.join("auditor.key"));
+        assert_eq!(mode(&made.auditor_key_path), 0o600);
+        let key = AuditorKey::read(&made.auditor_key_path).unwrap();
+        assert_eq!(Config::read(&dir).unwrap().auditor_key, Some(key.public()));
+        let private = hex::encode(*key.to_bytes());
+        let config = std::fs::read_to_string(&made.config_path).unwrap();
+        assert!(!config.contains(&private));
+    }
+
+    #[test]
+    fn a_configuration_without_an_auditors_key_is_one_and_one_with_a_bad_key_is_none() {
+        let parent = tempfile::tempdir().unwrap();
+        let text = config_text(&options(parent.path()), None);
+        assert_eq!(Config::parse(&text).unwrap().auditor_key, None);
+        let bad = text.replace("# auditor_key", "auditor_key");
+        assert!(Config::parse(&bad).unwrap_err().contains("auditor's key"));
     }
 
     #[test]
@@ -385,6 +448,8 @@ mod tests {
         std::fs::rename(&first.config_path, dir.join("node.toml~")).unwrap();
         let second = init(&options(&dir)).unwrap();
         assert_eq!(second, first);
+        let auditor = AuditorKey::read(&second.auditor_key_path).unwrap().public();
+        assert_eq!(Config::read(&dir).unwrap().auditor_key, Some(auditor));
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
         ApiError::new(code, error.to_string()).hint(next)
     })?;
     let object = json!({
-        "data_dir": data_dir, "config": made.config_path, "fingerprint": made.fingerprint, "next": run,
+        "data_dir": data_dir, "config": made.config_path, "fingerprint": made.fingerprint,
+        "auditor_key": made.auditor_key_path, "next": run,
     });
     cx.out.object(&object, |_| {
         format!(
@@ -83,6 +84,10 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
     }
     cx.out
         .say("who may do what: add a [[user]] for each person to the configuration");
+    cx.out.say(&format!(
+        "for the auditor: hand over {} and remove it from this host; the node does not need it",
+        made.auditor_key_path.display()
+    ));
     cx.out.say(&format!("next: {run}"));
     DONE
 }

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use mandorla_protocol::{ChunkHeader, HitKey, HitKeys, PrfValue};
 use mandorla_store::run_file::{RunError, RunKind, RunOrder, RunReader, RunWriter, remove_durably};
 
+use super::seeds;
+
 pub(crate) const CELLS: RunKind = RunKind(1);
 pub(crate) const HIT_KEYS: RunKind = RunKind(2);
 pub(crate) const NUMBERS: RunKind = RunKind(3);

@@ -21,7 +21,6 @@ use zeroize::Zeroizing;
 
 use crate::node::Node;
 use crate::records::round::{ROUNDS, RoundState};
-use crate::rounds::error::RoundError;
 use crate::rounds::update::find;
 use crate::sealing::AuditorKey;
 
@@ -96,18 +95,20 @@ pub(super) fn read(
 ) -> Result<Option<BlindingRecord>, StoreError> {
     let path = path(dir, round);
     let bytes = Zeroizing::new(fs::read(&path).map_err(io_error("read", &path))?);
-    let Some((seeds, sum)) = bytes.split_at_checked(FILE_BYTES - 32) else {
-        return Ok(None);
-    };
-    if sum != checksum(round, seeds) {
-        return Ok(None);
-    }
+    let halves = parse(round, &bytes);
+    Ok(halves.map(|[blind_seed, item_seed]| BlindingRecord::new(terms, *blind_seed, *item_seed)))
+}
+
+/// Both seeds, if the checksum fits.
+fn parse<'a>(round: &str, bytes: &'a [u8]) -> Option<[&'a [u8; 32]; 2]> {
+    let (seeds, sum) = bytes.split_at_checked(FILE_BYTES - 32)?;
+    (sum == checksum(round, seeds)).then_some(())?;
     let (halves, _) = seeds.as_chunks::<32>();
-    Ok(Some(BlindingRecord::new(terms, halves[0], halves[1])))
+    Some([&halves[0], &halves[1]])
 }
 
 /// Overwrites and removes the seeds of a round, if they are there.
-pub(super) fn erase(dir: &Path, round: &str) -> Result<(), RoundError> {
+pub(super) fn erase(dir: &Path, round: &str) -> Result<(), RunError> {
     let path = path(dir, round);
     if path.exists() {
         overwrite(&path)?;

@@ -135,7 +135,7 @@ fn two_seals_of_one_seed_have_nothing_in_common() {
     assert_ne!(a.0[32..64], b.0[32..64]);
 }
 
-/// The canonical encodings of the points of small order on Curve25519 (of orders 4, 1 and 2's, and 8).
+/// The canonical encodings of the points of small order on Curve25519 and its twist.
 #[test]
 fn a_point_of_small_order_is_no_auditors_key() {
     for text in [

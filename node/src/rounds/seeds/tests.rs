@@ -1,0 +1,381 @@
+use std::time::Duration as StdDuration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use mandorla_agreement::{
+    DraftDataset, DraftInput, DraftParty, Duration, Instant, PartyType, PublicKey, Regime, draft,
+};
+use mandorla_control::{
+    AgreementActivate, AgreementExport, AgreementImport, AgreementPropose, AgreementSign, Call,
+    Client, DATASET_LOAD_PATH, DatasetLoad, DatasetView, PeerAdd, PeerExport, PeerVerify,
+    RoundPropose, RoundRequest, RoundShow,
+};
+use mandorla_linkage::{Field, MatchKeyRule, PROFILE, Strength, Transform, Transforms};
+use mandorla_protocol::responder::Blinding;
+use mandorla_protocol::{Digest, chunks};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::auditor_key::AUDITOR_KEY_NAME;
+use crate::config::CONFIG_NAME;
+use crate::daemon::run;
+use crate::records::round::{CHUNKS, RoundRecord};
+use crate::rounds::index::OwnIndex;
+use crate::rounds::ruled_of;
+use crate::test_node::{NOON_MS, node, node_of};
+
+const DAY_S: u64 = 86_400;
+const ID: &str = "UK-RS-TEST";
+/// Subjects of each list; more than the agreement's smallest set.
+const SUBJECTS: u32 = 24;
+
+/// A running node of this process.
+struct Side {
+    node: std::sync::Arc<Node>,
+    daemon: JoinHandle<()>,
+    dir: tempfile::TempDir,
+}
+
+impl Side {
+    async fn start(code: &str, country: &str, before: impl FnOnce(&Path)) -> Self {
+        let (dir, _, node) = node_of(code, country, before);
+        let (ready, up) = tokio::sync::oneshot::channel();
+        let running = std::sync::Arc::clone(&node);
+        let daemon = tokio::spawn(async move {
+            run(running, |_| ready.send(()).unwrap()).await.unwrap();
+        });
+        up.await.unwrap();
+        Self { node, daemon, dir }
+    }
+
+    fn client(&self, user: Option<&str>) -> Client {
+        let socket = self.node.config.socket_path(self.node.data_dir());
+        Client::new(socket, user.map(Into::into))
+    }
+
+    async fn call<C: Call>(&self, call: &C) -> C::Reply {
+        self.client(None).call(call).await.unwrap()
+    }
+
+    async fn load(&self, name: &str) {
+        let header = DatasetLoad {
+            name: name.into(),
+            map: "[columns]\nref = \"id\"\nfamily_names = \"family\"\ngiven_names = \"given\"\ndob = \"dob\"\n".into(),
+            dry_run: false,
+        };
+        let json = serde_json::to_vec(&header).unwrap();
+        let mut body = u32::try_from(json.len()).unwrap().to_le_bytes().to_vec();
+        body.extend_from_slice(&json);
+        body.extend_from_slice(b"id,family,given,dob\n");
+        for index in 0..SUBJECTS {
+            let (a, b) = (char::from(b'a' + (index % 24) as u8), index % 28 + 1);
+            body.extend_from_slice(
+                format!("{name}-{index},Petrovi{a}c,An{a}a,1987-03-{b:02}\n").as_bytes(),
+            );
+        }
+        let body = Full::new(Bytes::from(body));
+        let view: DatasetView = self
+            .client(None)
+            .post(DATASET_LOAD_PATH, body)
+            .await
+            .unwrap();
+        assert_eq!(view.subjects, u64::from(SUBJECTS));
+    }
+
+    fn party(&self, dataset: &str) -> DraftParty {
+        let identity = &self.node.identity;
+        let key = |bytes| PublicKey::from_bytes(bytes).unwrap();
+        DraftParty {
+            code: self.node.code().to_owned(),
+            name: self.node.config.name.clone(),
+            country: self.node.config.country.clone(),
+            kind: PartyType::Police,
+            signing_key: key(identity.node_key().0),
+            transport_key: key(identity.transport_key().0),
+            release_key: key(identity.release_key()),
+            datasets: vec![DraftDataset {
+                id: dataset.to_owned(),
+                max_records: 1_000,
+            }],
+        }
+    }
+
+    async fn stop(self) -> tempfile::TempDir {
+        self.node.stopping.send_replace(true);
+        self.daemon.await.unwrap();
+        self.dir
+    }
+}
+
+fn agreement(parties: [DraftParty; 2]) -> String {
+    let today_s = NOON_MS / 1_000 / DAY_S * DAY_S;
+    let names = [Field::FamilyNames, Field::GivenNames].map(|field| (field, Transform::Fold));
+    draft(&DraftInput {
+        id: ID.to_owned(),
+        title: "Test".to_owned(),
+        parties,
+        both_directions: false,
+        not_before: Instant::from_s(today_s),
+        expires: Instant::from_s(today_s + 30 * DAY_S),
+        review_due: Instant::from_s(today_s + 15 * DAY_S),
+        pilot_required: false,
+        purpose_code: "test".to_owned(),
+        purpose_text: "a test with invented people".to_owned(),
+        regime: Regime::LawEnforcement,
+        profile: PROFILE.to_owned(),
+        match_keys: vec![MatchKeyRule {
+            id: "name-dob".to_owned(),
+            fields: vec![Field::FamilyNames, Field::GivenNames, Field::Dob],
+            transform: Transforms::PerField(names.into()),
+            strength: Strength::Medium,
+            alone: true,
+            bits: Some(30),
+        }],
+        min_set: 1,
+        max_set: 1_000,
+        rounds_per_day: 10,
+        min_interval: Duration::from_s(0),
+        slots: vec![Duration::from_s(3_600)],
+        fetch_window: Duration::from_s(600),
+        question_deadline: Duration::from_s(3_600),
+        max_release: 64,
+        item_bytes: 1_024,
+        fields_on_match: vec![Field::FamilyNames],
+        forbidden_fields: vec![],
+    })
+}
+
+async fn hand_over(from: &Side, to: &Side) {
+    let bundle = from.call(&AgreementExport { id: ID.into() }).await;
+    to.call(&AgreementImport { bundle }).await;
+}
+
+/// The two become peers with a live agreement, and the first asks the second until its authoriser is waited for.
+async fn evaluated(uk: &Side, rs: &Side) -> RoundRecord {
+    for (side, peer) in [(uk, rs), (rs, uk)] {
+        let card = peer.call(&PeerExport {}).await.card;
+        side.call(&PeerAdd { card }).await;
+        let peer = peer.node.code().to_owned();
+        side.call(&PeerVerify {
+            peer,
+            confirmed: true,
+        })
+        .await;
+    }
+    uk.load("watchlist").await;
+    rs.load("registry").await;
+    let text = agreement([uk.party("watchlist"), rs.party("registry")]);
+    uk.call(&AgreementPropose { text }).await;
+    hand_over(uk, rs).await;
+    rs.call(&AgreementSign { id: ID.into() }).await;
+    rs.call(&AgreementActivate { id: ID.into() }).await;
+    hand_over(rs, uk).await;
+    uk.call(&AgreementActivate { id: ID.into() }).await;
+    hand_over(uk, rs).await;
+
+    let ana = uk.client(Some("ana"));
+    let round = RoundRequest {
+        agreement: ID.into(),
+        dataset: "watchlist".into(),
+        peer_dataset: Some("registry".into()),
+        peer: "RS".into(),
+        purpose: "test".into(),
+        case_reference: "CASE-1".into(),
+    };
+    let mut view = ana.call(&RoundPropose { round }).await.unwrap();
+    let reached = async {
+        while view.state != "awaiting-approval" {
+            assert_ne!(view.state, "ended", "{}", view.detail);
+            let show = RoundShow {
+                round: view.id.clone(),
+                after_revision: Some(view.revision),
+                wait_ms: Some(1_000),
+            };
+            view = ana.call(&show).await.unwrap();
+        }
+    };
+    tokio::time::timeout(StdDuration::from_mins(1), reached)
+        .await
+        .unwrap();
+    let rounds = rs.node.store.read().unwrap().scan_all(ROUNDS).unwrap();
+    let [(_, record)] = <[_; 1]>::try_from(rounds).ok().unwrap();
+    record
+}
+
+/// Names of the files below a directory that hold a byte string.
+fn files_with(dir: &Path, wanted: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, wanted));
+        } else if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            if bytes.windows(wanted.len()).any(|window| window == wanted) {
+                found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Recorded digests of what was sent, and those of what this seed gives for the own match keys.
+fn chunk_digests(node: &Node, record: &RoundRecord, seed: [u8; 32]) -> (Vec<String>, Vec<String>) {
+    let terms = record.terms().unwrap();
+    let rules = ruled_of(node, record).unwrap();
+    let index = OwnIndex::build(node, record.generation, rules.agreement.linkage_rules()).unwrap();
+    let blinding =
+        Blinding::restore(BlindingRecord::new(terms.clone(), seed, [0; 32]), [], []).unwrap();
+    let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+    let recorded = node.store.read().unwrap().scan(CHUNKS, range).unwrap();
+    let recomputed = chunks(&terms).map(|header| {
+        let keys = index.of_type(header.key_type).keys(header.row_range());
+        let chunk = blinding.blind_job(header).run(node.kernel, &keys);
+        chunk.inputs_digest().to_string()
+    });
+    (
+        recorded
+            .into_iter()
+            .map(|(_, chunk)| chunk.inputs)
+            .collect(),
+        recomputed.collect(),
+    )
+}
+
+fn event_detail(node: &Node, event: &str) -> serde_json::Value {
+    let tx = node.store.read().unwrap();
+    let ledger = tx.ledger().unwrap();
+    let entries = (0..ledger.size()).map(|seq| {
+        serde_json::from_slice::<serde_json::Value>(&ledger.leaf_bytes(seq).unwrap()).unwrap()
+    });
+    let mut found = entries.filter(|entry| entry["event"] == event);
+    found.next_back().unwrap()["detail"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_evaluation_only_the_auditor_has_the_seed() {
+    let uk = Side::start("UK", "GB", |_| {}).await;
+    let rs = Side::start("RS", "RS", |_| {}).await;
+    let record = evaluated(&uk, &rs).await;
+
+    let data_dir = rs.node.data_dir().to_owned();
+    let key = AuditorKey::read(&data_dir.join(AUDITOR_KEY_NAME)).unwrap();
+    let seed = rs.node.open_seed(&record.id, &key).unwrap();
+    let (recorded, recomputed) = chunk_digests(&rs.node, &record, *seed);
+    assert_eq!(recorded, recomputed, "the very elements that were sent");
+    assert_ne!(recorded, chunk_digests(&rs.node, &record, [0; 32]).1);
+    let detail = event_detail(&rs.node, "round.evaluated");
+    assert_eq!(
+        detail["blinding_seed_sealed_to"],
+        key.public().to_string().as_str()
+    );
+    let root: Digest = detail["evaluation_root"].as_str().unwrap().parse().unwrap();
+    assert_eq!(record.evaluation_root.unwrap().0, root);
+
+    let other = AuditorKey::generate(&mut crate::rounds::os_rng());
+    assert!(matches!(
+        rs.node.open_seed(&record.id, &other),
+        Err(OpenSeedError::DoesNotOpen(_))
+    ));
+    assert!(matches!(
+        uk.node.open_seed("R-20261124-001", &key),
+        Err(OpenSeedError::NotSealed(_))
+    ));
+
+    // Freed pages of the database included, while it runs and after it has stopped.
+    let sealed = serde_json::to_string(&record.sealed_seed).unwrap();
+    let sealed = sealed.trim_matches('"').to_owned();
+    let hexed = hex::encode(*seed);
+    let only_sealed = || {
+        assert_eq!(files_with(&data_dir, sealed.as_bytes()), ["store.redb"]);
+        assert_eq!(files_with(&data_dir, seed.as_slice()), Vec::<String>::new());
+        assert_eq!(
+            files_with(&data_dir, hexed.as_bytes()),
+            Vec::<String>::new()
+        );
+    };
+    only_sealed();
+    let _directory = rs.stop().await;
+    only_sealed();
+    uk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_auditors_key_the_seed_is_dropped_and_the_ledger_says_so() {
+    let uk = Side::start("UK", "GB", |_| {}).await;
+    let rs = Side::start("RS", "RS", |data_dir| {
+        let path = data_dir.join(CONFIG_NAME);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(
+            &path,
+            text.replace("\nauditor_key = ", "\n# auditor_key = "),
+        )
+        .unwrap();
+    })
+    .await;
+    let record = evaluated(&uk, &rs).await;
+    assert!(record.sealed_seed.is_none());
+    let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
+    let tx = rs.node.store.read().unwrap();
+    assert!(tx.scan(CHUNKS, range).unwrap().is_empty());
+    let detail = event_detail(&rs.node, "round.evaluated");
+    assert_eq!(
+        detail["blinding_seed"],
+        "dropped: node.toml names no auditor_key"
+    );
+    assert!(!path(&rs.node.store.runs_dir(), &record.id).exists());
+    uk.stop().await;
+    rs.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeds_are_read_back_after_a_restart_and_leave_no_file_when_erased() {
+    let uk = Side::start("UK", "GB", |_| {}).await;
+    let rs = Side::start("RS", "RS", |_| {}).await;
+    let terms = evaluated(&uk, &rs).await.terms().unwrap();
+    let dir = rs.node.store.runs_dir();
+    for (blind_seed, item_seed) in [([1; 32], [2; 32]), ([3; 32], [4; 32])] {
+        let record = BlindingRecord::new(terms.clone(), blind_seed, item_seed);
+        write(&dir, "Q-1", &record).unwrap();
+        let read = read(&dir, "Q-1", terms.clone()).unwrap().unwrap();
+        assert_eq!(*read.blind_seed(), blind_seed);
+        assert_eq!(*read.item_seed(), item_seed);
+    }
+    erase(&dir, "Q-1").unwrap();
+    erase(&dir, "Q-1").unwrap();
+    assert!(!path(&dir, "Q-1").exists());
+    assert!(read(&dir, "Q-1", terms).is_err());
+    uk.stop().await;
+    rs.stop().await;
+}
+
+#[test]
+fn seeds_that_no_round_needs_are_erased_when_the_node_opens() {
+    let (_dir, _, node) = node();
+    let orphan = path(&node.store.runs_dir(), "Q-20261124-001");
+    fs::write(&orphan, [7; FILE_BYTES]).unwrap();
+    sweep(&node).unwrap();
+    assert!(!orphan.exists());
+}
+
+#[test]
+fn a_damaged_file_of_seeds_is_not_used() {
+    let (_dir, _, node) = node();
+    let dir = node.store.runs_dir();
+    let seeds: [u8; 64] = std::array::from_fn(|at| at as u8);
+    let whole = [&seeds[..], &checksum("Q-1", &seeds)].concat();
+    assert!(parse("Q-1", &whole).is_some());
+    assert!(parse("Q-2", &whole).is_none(), "of another round");
+    for bit in 0..8 * FILE_BYTES {
+        let mut altered = whole.clone();
+        altered[bit / 8] ^= 1 << (bit % 8);
+        assert!(parse("Q-1", &altered).is_none(), "bit {bit}");
+    }
+    for length in 0..FILE_BYTES {
+        assert!(parse("Q-1", &whole[..length]).is_none());
+    }
+    let path = path(&dir, "Q-1");
+    fs::write(&path, &whole).unwrap();
+    overwrite(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), [0; FILE_BYTES]);
+}
