@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 /// A SHA-256 value: a leaf hash, a node hash or a root.
 pub type Hash = [u8; HASH_BYTES];
 
-/// Bytes of a [`Hash`].
+/// Bytes of a [`Hash`](type@Hash).
 pub const HASH_BYTES: usize = 32;
 
 /// Most hashes in a proof or a [`Frontier`]: one per level of a tree of 2^64 leaves, and one more
