@@ -3,9 +3,9 @@
 //! ```text
 //!  <round>-seeds    blinding seed (32) ‖ item seed (32) ‖ SHA-256(round ‖ both)
 //! ```
-//! They stand in a file of their own and not in the database: a database keeps what was overwritten or removed in its
-//! freed pages, and the blinding seed must be nowhere once the evaluation is complete. The file is overwritten in place
-//! before it is removed.
+//! They stand in a file of their own and not in the database: a database keeps what was overwritten or removed until it
+//! happens to reuse the page, and the blinding seed must be nowhere once the evaluation is complete. The file is
+//! overwritten in place before it is removed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

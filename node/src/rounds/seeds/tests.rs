@@ -349,6 +349,25 @@ async fn seeds_are_read_back_after_a_restart_and_leave_no_file_when_erased() {
     rs.stop().await;
 }
 
+/// Why seeds have a file of their own; and that the search above finds what is there.
+#[test]
+fn a_database_still_holds_what_was_just_overwritten_in_it() {
+    const ROW: mandorla_store::Table<&str, String> = mandorla_store::Table::new("rows");
+    let (_dir, _, node) = node();
+    let seed = hex::encode([0x5e; 32]);
+    let put = |value: &str| {
+        let put = |tx: &mandorla_store::WriteTx<'_>| tx.put(ROW, "Q-1", &value.to_owned());
+        node.store
+            .write_unlogged::<_, StoreError>(|tx| put(tx))
+            .unwrap();
+    };
+    put(&seed);
+    put("evaluated");
+    let stored = node.store.read().unwrap().find(ROW, "Q-1").unwrap();
+    assert_eq!(stored.as_deref(), Some("evaluated"));
+    assert_eq!(files_with(node.data_dir(), seed.as_bytes()), ["store.redb"]);
+}
+
 #[test]
 fn seeds_that_no_round_needs_are_erased_when_the_node_opens() {
     let (_dir, _, node) = node();
