@@ -4,6 +4,8 @@ use mandorla_protocol::{Digest, Terms, decode, encode};
 use mandorla_store::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::records::dataset::DatasetRecord;
+
 use crate::sealing::SealedSeed;
 
 /// By round id on this node, `R-…` (asked by us) or `Q-…` (asked of us).
@@ -119,7 +121,51 @@ pub(crate) struct RoundRecord {
     pub wire_received: u64,
 }
 
+/// What a round is about, on either side.
+pub(crate) struct About<'a> {
+    pub peer: &'a str,
+    pub agreement: &'a str,
+    pub purpose: &'a str,
+    pub dataset: &'a DatasetRecord,
+    pub peer_dataset: &'a str,
+}
+
 impl RoundRecord {
+    /// A round that has just begun; its id comes with its storing.
+    pub(crate) fn begin(side: Side, state: RoundState, about: &About<'_>, now_s: u64) -> Self {
+        Self {
+            id: String::new(),
+            side,
+            revision: 0,
+            state,
+            detail: String::new(),
+            peer: about.peer.to_owned(),
+            agreement: about.agreement.to_owned(),
+            purpose: about.purpose.to_owned(),
+            case_reference: None,
+            dataset: about.dataset.name.clone(),
+            generation: about.dataset.generation,
+            peer_dataset: about.peer_dataset.to_owned(),
+            subjects: about.dataset.subjects,
+            proposed_by: None,
+            started_at: now_s,
+            attempts: 0,
+            terms: None,
+            machine: None,
+            t0: None,
+            chunks_done: 0,
+            terms_logged: false,
+            evaluation_logged: false,
+            evaluation_root: None,
+            sealed_seed: None,
+            withdraw: None,
+            over_max_overlap: false,
+            places: Vec::new(),
+            wire_sent: 0,
+            wire_received: 0,
+        }
+    }
+
     pub(crate) fn terms(&self) -> Option<Terms> {
         unhex(self.terms.as_deref()?)
     }

@@ -17,7 +17,7 @@ use super::view::view;
 use crate::agreements;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
-use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
+use crate::records::round::{About, ROUNDS, RoundRecord, RoundState, Side};
 use crate::server::{Routes, Serve};
 
 /// Longest wait of one `round show`.
@@ -169,37 +169,18 @@ impl Serve for RoundPropose {
             log_refusal(node, caller, &request, &error)?;
             return Err(error);
         }
-        let record = RoundRecord {
-            id: String::new(),
-            side: Side::Requester,
-            revision: 0,
-            state: RoundState::Negotiating,
-            detail: "terms are being signed with the peer".to_owned(),
-            peer: request.peer,
-            agreement: request.agreement,
-            purpose: request.purpose,
-            case_reference: Some(request.case_reference.trim().to_owned()),
-            dataset: resolved.dataset.name,
-            generation: resolved.dataset.generation,
-            peer_dataset: resolved.peer_dataset,
-            subjects: resolved.dataset.subjects,
-            proposed_by: Some(caller.name.clone()),
-            started_at: node.clock.now_s(),
-            attempts: 0,
-            terms: None,
-            machine: None,
-            t0: None,
-            chunks_done: 0,
-            terms_logged: false,
-            evaluation_logged: false,
-            evaluation_root: None,
-            sealed_seed: None,
-            withdraw: None,
-            over_max_overlap: false,
-            places: Vec::new(),
-            wire_sent: 0,
-            wire_received: 0,
+        let about = About {
+            peer: &request.peer,
+            agreement: &request.agreement,
+            purpose: &request.purpose,
+            dataset: &resolved.dataset,
+            peer_dataset: &resolved.peer_dataset,
         };
+        let now = node.clock.now_s();
+        let mut record = RoundRecord::begin(Side::Requester, RoundState::Negotiating, &about, now);
+        "terms are being signed with the peer".clone_into(&mut record.detail);
+        record.case_reference = Some(request.case_reference.trim().to_owned());
+        record.proposed_by = Some(caller.name.clone());
         let event = node
             .event_by("round.proposed", caller, Role::Analyst)
             .detail("peer", record.peer.clone())

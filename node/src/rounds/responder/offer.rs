@@ -15,7 +15,7 @@ use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::peer::PeerRecord;
-use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
+use crate::records::round::{About, ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
@@ -214,37 +214,19 @@ fn store(
 ) -> Result<RoundRecord, RoundError> {
     let terms = blinding.terms();
     let offer = terms.offer();
-    let record = RoundRecord {
-        id: String::new(),
-        side: Side::Responder,
-        revision: 0,
-        state: RoundState::Evaluating,
-        detail: "own match keys are being evaluated by the peer".to_owned(),
-        peer: peer.code.clone(),
-        agreement: ruled.agreement.id().to_owned(),
-        purpose: offer.purpose.clone(),
-        case_reference: None,
-        dataset: dataset.name.clone(),
-        generation: dataset.generation,
-        peer_dataset: offer.requester_dataset.clone(),
-        subjects: dataset.subjects,
-        proposed_by: None,
-        started_at: node.clock.now_s(),
-        attempts: 1,
-        terms: Some(hex::encode(encode(terms))),
-        machine: None,
-        t0: None,
-        chunks_done: 0,
-        terms_logged: true,
-        evaluation_logged: false,
-        evaluation_root: None,
-        sealed_seed: None,
-        withdraw: None,
-        over_max_overlap: false,
-        places: Vec::new(),
-        wire_sent: 0,
-        wire_received: 0,
+    let about = About {
+        peer: &peer.code,
+        agreement: ruled.agreement.id(),
+        purpose: &offer.purpose,
+        dataset,
+        peer_dataset: &offer.requester_dataset,
     };
+    let now = node.clock.now_s();
+    let mut record = RoundRecord::begin(Side::Responder, RoundState::Evaluating, &about, now);
+    "own match keys are being evaluated by the peer".clone_into(&mut record.detail);
+    record.attempts = 1;
+    record.terms = Some(hex::encode(encode(terms)));
+    record.terms_logged = true;
     let wire = terms.round_id().to_string();
     let event = node
         .event("round.terms")
