@@ -24,7 +24,12 @@ pub(crate) fn call_failed(error: ClientError, start: &str) -> ApiError {
 
 /// A file of the caller's that cannot be read or written.
 pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> ApiError {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(std::path::Path::new("."));
     ApiError::new(ErrorCode::BadFile, format!("{}: {error}", path.display()))
+        .hint(format!("ls -la {}", parent.display()))
 }
 
 /// A fault of this program.

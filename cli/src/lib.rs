@@ -20,6 +20,7 @@ mod demo;
 mod failure;
 mod output;
 mod prompt;
+mod reference;
 mod settings;
 mod table;
 mod trial_agreement;
@@ -35,6 +36,7 @@ use crate::args::Cli;
 use crate::context::Context;
 use crate::failure::{Done, usage};
 use crate::output::Output;
+pub use crate::reference::{commands_page, errors_page};
 
 /// The clap definitions, for man pages and completions.
 pub fn definitions() -> clap::Command {

@@ -53,7 +53,8 @@ fn directory_of(config: &Path) -> Result<PathBuf, ApiError> {
                 "--config {}: the file is called {CONFIG_NAME}",
                 config.display()
             ),
-        ));
+        )
+        .hint("name the node.toml of a node; mandorla init makes one"));
     }
     let parent = config
         .parent()
@@ -68,6 +69,7 @@ fn socket_in_config(data_dir: &Path, must_exist: bool) -> Result<Option<PathBuf>
             ErrorCode::BadConfig,
             format!("{}: {message}", path.display()),
         )
+        .hint("name the node.toml of a node; mandorla init makes one")
     };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,

@@ -198,5 +198,6 @@ async fn lint(text: String, cx: &Context) -> Done {
     Err(ApiError::new(
         ErrorCode::BadAgreement,
         format!("{errors} clause(s) must be corrected before the agreement can be proposed"),
-    ))
+    )
+    .hint("correct each clause as its fix says, then lint again"))
 }

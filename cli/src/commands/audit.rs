@@ -50,7 +50,8 @@ async fn verify(cx: &Context) -> Done {
         None if report.verified => DONE,
         fault => {
             let fault = fault.map_or("the node could not verify its records", String::as_str);
-            Err(ApiError::new(ErrorCode::FaultFound, fault.to_owned()))
+            Err(ApiError::new(ErrorCode::FaultFound, fault.to_owned())
+                .hint("tell the auditor; keep a copy of the data directory before anything else"))
         }
     }
 }

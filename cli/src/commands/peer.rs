@@ -63,10 +63,12 @@ pub(crate) async fn run(command: PeerCommand, cx: &Context) -> Done {
             let card = read_text(&file)?;
             let peer = cx.call(&PeerAdd { card }).await?;
             cx.out.object(&peer, text)?;
-            cx.out.say(&format!(
-                "next: {} on both nodes, and read the words to each other by voice",
-                cx.command(&format!("peer verify {}", peer.code))
-            ));
+            if !peer.verified {
+                cx.out.say(&format!(
+                    "next: {} on both nodes, and read the words to each other by voice",
+                    cx.command(&format!("peer verify {}", peer.code))
+                ));
+            }
             DONE
         }
         PeerCommand::Verify { peer, confirmed } => verify(peer, confirmed, cx).await,

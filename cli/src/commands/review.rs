@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use mandorla_control::{
-    Decided, InboxEntry, ReviewApprove, ReviewDecline, ReviewInbox, ReviewItem, ReviewRefuse,
-    ReviewRelease, ReviewShow,
+    ApiError, Decided, ErrorCode, InboxEntry, ReviewApprove, ReviewDecline, ReviewInbox,
+    ReviewItem, ReviewRefuse, ReviewRelease, ReviewShow,
 };
 
 use crate::commands::fields::{bullets, section};
@@ -87,6 +87,11 @@ pub(crate) async fn run(command: ReviewCommand, cx: &Context) -> Done {
 async fn release(hit: String, reason: String, drop: Vec<String>, cx: &Context) -> Done {
     if !cx.global.yes {
         let item = cx.call(&ReviewShow { item: hit.clone() }).await?;
+        if item.entry.kind != "hit" {
+            let message = format!("{hit} is a question of ours, not a hit on our records");
+            let approve = cx.command(&format!("review approve {hit} --reason TEXT"));
+            return Err(ApiError::new(ErrorCode::WrongState, message).hint(approve));
+        }
         let mut leaves = item.would_leave;
         leaves.retain(|field| !drop.contains(&field.field));
         cx.out.say(&section("would leave", &leaves));

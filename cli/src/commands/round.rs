@@ -3,6 +3,7 @@
 mod text;
 mod watch;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use mandorla_control::{
     ApiError, ErrorCode, RoundCancel, RoundList, RoundPlan, RoundPropose, RoundRequest, RoundShow,
@@ -13,6 +14,22 @@ use crate::context::Context;
 use crate::failure::{DONE, Done};
 
 pub(crate) use watch::{Goal, follow};
+
+/// The states of a round on a node: a requester's, a responder's, and those of both.
+const STATES: [&str; 10] = [
+    "negotiating",
+    "evaluating",
+    "awaiting-approval",
+    "sending",
+    "withdrawing",
+    "awaiting-answers",
+    "questioned",
+    "matched",
+    "closed",
+    "ended",
+];
+/// No state: the answers of all slots are here, or fixed, while the round stays open until its terms close it.
+const ANSWERED: &str = "answered";
 
 /// `mandorla round …`
 #[derive(Debug, Subcommand)]
@@ -30,7 +47,7 @@ pub(crate) enum RoundCommand {
     /// All rounds, asked by us (R-…) and of us (Q-…)
     List {
         /// Only rounds in this state
-        #[arg(long)]
+        #[arg(long, value_parser = PossibleValuesParser::new(STATES))]
         state: Option<String>,
     },
     /// One round
@@ -42,8 +59,8 @@ pub(crate) enum RoundCommand {
     Watch {
         /// Id of the round
         round: String,
-        /// Stop when this state is reached, as awaiting-approval or matched
-        #[arg(long, value_name = "STATE")]
+        /// Stop when this state is reached, or at `answered`: every answer is here, or fixed
+        #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES.into_iter().chain([ANSWERED])))]
         until: Option<String>,
     },
     /// End an own round before its question is sent
@@ -114,7 +131,7 @@ pub(crate) async fn run(command: RoundCommand, cx: &Context) -> Done {
             DONE
         }
         RoundCommand::Watch { round, until } => {
-            let goal = until.map_or(Goal::Over, Goal::State);
+            let goal = until.map_or(Goal::Over, Goal::named);
             let view = follow(cx.call(&show(&round)).await?, &goal, cx).await?;
             finish(&view, cx)
         }
@@ -127,6 +144,7 @@ pub(crate) async fn run(command: RoundCommand, cx: &Context) -> Done {
 }
 
 async fn plan(args: RequestArgs, cx: &Context) -> Done {
+    let agreement = args.agreement.clone();
     let mut plans = Vec::new();
     for request in args.requests() {
         plans.push((
@@ -156,7 +174,8 @@ async fn plan(args: RequestArgs, cx: &Context) -> Done {
                 "a round with {peer} would be refused now: {}",
                 plan.refusals[0]
             ),
-        )),
+        )
+        .hint(cx.command(&format!("agreement print {agreement}")))),
     }
 }
 

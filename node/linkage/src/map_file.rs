@@ -101,7 +101,7 @@ impl MapFile {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapFileError {
     /// Not TOML, a key that map files do not have, or a value of another type.
-    #[error("the map file cannot be read: {0}")]
+    #[error("the map file cannot be read: {}", .0.trim_end())]
     Toml(String),
     /// A name in `[columns]` or `[constants]` that is no field.
     #[error(transparent)]

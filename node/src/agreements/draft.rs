@@ -115,6 +115,7 @@ fn input(call: &AgreementDraft, parties: [DraftParty; 2], today: u64) -> DraftIn
             Field::GivenNames,
             Field::Dob,
             Field::DocumentNumber,
+            Field::DocumentState, // without it the match key `document` could never be named
         ],
         forbidden_fields: Vec::new(),
     }

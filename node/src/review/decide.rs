@@ -304,6 +304,17 @@ fn free_slot(record: &RoundRecord, questioned: &Questioned, now: u64) -> Result<
         })
 }
 
+/// `14 Mar 1987 09:30 UTC`.
+fn when(unix_s: u64) -> String {
+    let time = i64::try_from(unix_s)
+        .ok()
+        .and_then(|unix_s| jiff::Timestamp::from_second(unix_s).ok());
+    time.map_or_else(
+        || format!("{unix_s} s after 1970"),
+        |time| time.strftime("%-d %b %Y %H:%M UTC").to_string(),
+    )
+}
+
 fn effects(
     agreement: &mandorla_agreement::Agreement,
     draft: &Draft,
@@ -323,9 +334,9 @@ fn effects(
         .collect();
     let mut lines = vec![
         format!(
-            "leaves with slot {} at {}",
+            "leaves with slot {}, {}",
             slot + 1,
-            questioned.terms().slot_time(questioned.t0(), slot)
+            when(questioned.terms().slot_time(questioned.t0(), slot))
         ),
         format!("fields: {names}"),
         format!("match keys named: {}", proven.join(", ")),

@@ -44,9 +44,17 @@ pub(super) async fn write(view: &AgreementView, output: Option<PathBuf>, cx: &Co
     cx.out.object(&Written { view, file: &path }, |written| {
         format!("{}\nwrote {}\n", text::view(written.view), path.display())
     })?;
-    cx.out
-        .say("hand the file to the peer's operator, who runs: mandorla agreement import FILE");
-    text::say_next(view, cx);
+    cx.out.say(
+        "next: hand the file to the peer's operator, who runs: mandorla agreement import FILE",
+    );
+    // The file is written already.
+    if !view
+        .next
+        .as_ref()
+        .is_some_and(|next| next.contains("agreement export"))
+    {
+        text::say_next(view, cx);
+    }
     DONE
 }
 

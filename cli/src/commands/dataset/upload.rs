@@ -28,7 +28,11 @@ pub(super) async fn load(
 ) -> Result<DatasetView, ApiError> {
     let open = tokio::fs::File::open(path).await;
     let source = open.map_err(|error| file(path, error))?;
-    let length = source.metadata().await.map_or(0, |metadata| metadata.len());
+    let metadata = source.metadata().await.map_err(|error| file(path, error))?;
+    if metadata.is_dir() {
+        return Err(file(path, "is a directory, not a CSV file"));
+    }
+    let length = metadata.len();
     let bar = if cx.out.draws() {
         let style = ProgressStyle::with_template(
             "load  {bytes} / {total_bytes}  {bytes_per_sec}  {eta} left",

@@ -21,12 +21,27 @@ pub(crate) enum Goal {
     Over,
     /// This state; or over.
     State(String),
+    /// Every slot done; or over.
+    Answered,
 }
 
 impl Goal {
+    /// A state, or `answered`.
+    pub(super) fn named(name: String) -> Self {
+        if name == super::ANSWERED {
+            Self::Answered
+        } else {
+            Self::State(name)
+        }
+    }
+
     fn reached(&self, view: &RoundView) -> bool {
         let over = matches!(view.state.as_str(), "closed" | "ended");
-        over || *self == Self::State(view.state.clone())
+        over || match self {
+            Self::Over => false,
+            Self::State(state) => *state == view.state,
+            Self::Answered => !view.slots.is_empty() && view.slots.iter().all(|slot| slot.done),
+        }
     }
 }
 
@@ -171,5 +186,16 @@ mod tests {
         assert!(!goal.reached(&at("evaluating")));
         assert!(!Goal::Over.reached(&at("awaiting-answers")));
         assert!(Goal::Over.reached(&at("closed")));
+
+        let answered = Goal::named("answered".into());
+        let mut view = at("awaiting-answers");
+        assert!(!answered.reached(&view));
+        view.slots[0].done = true;
+        assert!(answered.reached(&view));
+        view.slots.clear();
+        assert!(
+            !answered.reached(&view),
+            "there are no slots before the question"
+        );
     }
 }
