@@ -208,11 +208,7 @@ async fn answer_error(stream: &mut ControlStream, error: RoundError) -> RoundErr
         RoundError::Line(_) | RoundError::Stopping => None,
     };
     if let Some(refusal) = refusal {
-        let _ = stream
-            .send(&Message::Refuse {
-                code: refusal.code(),
-            })
-            .await;
+        stream.refuse(refusal).await;
     }
     error
 }

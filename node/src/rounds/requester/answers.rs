@@ -5,14 +5,15 @@ use std::sync::Arc;
 use mandorla_linkage::grade;
 use mandorla_protocol::requester::{AwaitingAnswers, ReceiptedAnswer};
 use mandorla_protocol::{
-    Digest, Fact, Message, OpenedItem, PeerFault, Quarantine, Receipt, Terms, answer_bytes, encode,
+    Digest, Fact, Message, OpenedItem, PeerFault, Quarantine, Receipt, Refusal, Terms,
+    answer_bytes, encode,
 };
 use mandorla_transport::Connection;
 use tokio::time::sleep;
 
 use super::evaluate::resume;
 use super::{connect, count_bytes, damaged};
-use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
 use crate::datasets::subject;
 use crate::node::Node;
 use crate::records::hit::{RELEASED, ReleasedRecord};
@@ -70,7 +71,7 @@ async fn fetch(
     let mut stream = resume(node, connection, &terms).await?;
     stream.send(&Message::Fetch { slot }).await?;
     let expected = answer_bytes(&terms);
-    match stream.receive(REPLY_TIMEOUT).await? {
+    match stream.receive(REPLY_TIMEOUT).await.map_err(fetch_error)? {
         Message::Answer { bytes } if bytes == expected as u64 => {}
         Message::Answer { bytes } => {
             return Err(PeerFault::Length {
@@ -103,6 +104,16 @@ async fn fetch(
         &commitment,
     )?;
     deliver(node, record, &terms, receipt, &mut stream).await
+}
+
+/// Whose clock is right about a slot is not settled by ending the round: the own clock says when to give up.
+fn fetch_error(error: ControlError) -> RoundError {
+    match error {
+        ControlError::Refused(refusal @ (Refusal::TooLate | Refusal::NotYet)) => {
+            RoundError::Line(format!("the peer's clock says: {refusal}"))
+        }
+        other => other.into(),
+    }
 }
 
 async fn deliver_again(

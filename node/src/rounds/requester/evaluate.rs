@@ -360,11 +360,7 @@ async fn answer_chunks(
 /// Tells the culprit before the round ends.
 async fn refuse(stream: &mut ControlStream, error: RoundError) -> RoundError {
     if let RoundError::Protocol(mandorla_protocol::ProtocolError::Peer(fault)) = &error {
-        let _ = stream
-            .send(&Message::Refuse {
-                code: fault.refusal().code(),
-            })
-            .await;
+        stream.refuse(fault.refusal()).await;
     }
     error
 }

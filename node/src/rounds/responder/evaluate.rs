@@ -308,8 +308,11 @@ pub(super) fn acknowledged(
     record: &RoundRecord,
     signature: &SignatureBytes,
 ) -> Result<(), RoundError> {
-    if record.state != RoundState::AwaitingApproval {
-        return Err(RoundError::Refused(Refusal::UnknownRound));
+    match record.state {
+        RoundState::AwaitingApproval => {}
+        // It comes again with a question whose acknowledgement was lost; the question has proven it already.
+        RoundState::Questioned | RoundState::Matched => return Ok(()),
+        _ => return Err(RoundError::Refused(Refusal::UnknownRound)),
     }
     let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
     evaluated.handle_ack(signature)?;
