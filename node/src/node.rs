@@ -92,5 +92,5 @@ impl Node {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(crate) fn storage(error: StoreError) -> ApiError {
     ApiError::new(ErrorCode::Storage, error.to_string())
-        .hint("mandorla status; then look at free space and owner of the data directory")
+        .hint("look at free space and owner of the data directory; then mandorla node stop, and mandorla node run")
 }

@@ -125,10 +125,10 @@ pub enum StoreError {
         column: usize,
     },
     /// The database failed.
-    #[error("the database failed")]
+    #[error("the database failed: {0}")]
     Database(#[source] Box<redb::Error>),
     /// A file operation failed.
-    #[error("could not {action} {}", path.display())]
+    #[error("could not {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
