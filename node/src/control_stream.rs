@@ -105,8 +105,17 @@ impl ControlStream {
         Ok(buffer)
     }
 
+    /// Sends a refusal, the last message, and waits until the peer has it: closing the connection at once would throw
+    /// it away, and the peer would try again for ever.
+    pub(crate) async fn refuse(&mut self, refusal: Refusal) {
+        let code = refusal.code();
+        if self.send(&Message::Refuse { code }).await.is_ok() {
+            self.finish().await;
+        }
+    }
+
     /// Ends the sending direction and waits until the peer has everything, or is gone.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(&mut self) {
         if self.send.finish().is_ok() {
             let _ = timeout(REPLY_TIMEOUT, self.send.stopped()).await;
         }
