@@ -135,7 +135,7 @@ impl Deal {
         );
         let text = with(&text, "max_pairs", 8, self.max_pairs.into());
         if let Err(error) = Agreement::parse(text.as_bytes()) {
-            panic!("the test's agreement is not valid: {error}\n{text}");
+            panic!("the test's agreement is not valid: {error}");
         }
         Ok(text)
     }

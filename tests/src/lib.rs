@@ -22,5 +22,5 @@ mod search;
 pub use agencies::{Agencies, Asked, BOTH_ROLES, CASE, STEP_WITHIN};
 pub use agreement::{Deal, PURPOSE, match_key};
 pub use binary::program;
-pub use lists::{Joined, List, expected};
+pub use lists::{Joined, List, expected, found, key_types};
 pub use search::{Traces, files_named};

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use mandorla_cli::world::value_of;
+use mandorla_control::HitView;
 use mandorla_linkage::oracle::join_graded;
 use mandorla_linkage::{Field, Grade, LinkageRules, MapFile, RowLimits, Subject, load_csv};
 
@@ -98,6 +100,48 @@ pub fn expected(
             ((left, right), Joined { agreed, grade })
         })
         .collect()
+}
+
+/// What the requester holds, in the same words: pairs of its own and the released reference.
+///
+/// # Panics
+/// If a pair comes twice, has no released reference, or names a match key or grade that does not exist.
+pub fn found(rules: &LinkageRules, hits: &[HitView]) -> BTreeMap<(String, String), Joined> {
+    let mut found = BTreeMap::new();
+    for hit in hits {
+        let released = value_of(&hit.released, Field::CaseRef.name());
+        let right = released.expect("a released reference").to_owned();
+        let pair = (hit.own_reference.clone(), right);
+        let agreed = key_types(rules, hit.match_keys.iter().map(String::as_str));
+        let grade = grade_named(&hit.grade);
+        let before = found.insert(pair, Joined { agreed, grade });
+        assert!(before.is_none(), "{} repeats a pair", hit.id);
+    }
+    found
+}
+
+/// The mask of match keys given by their ids.
+///
+/// # Panics
+/// If the rules have no such match key.
+pub fn key_types<'a>(rules: &LinkageRules, ids: impl IntoIterator<Item = &'a str>) -> u32 {
+    ids.into_iter().fold(0, |mask, id| {
+        let mut known = rules.match_key_rules().iter();
+        let key_type = known.position(|rule| rule.id == id);
+        mask | 1 << key_type.unwrap_or_else(|| panic!("{id} is no match key"))
+    })
+}
+
+fn grade_named(name: &str) -> Grade {
+    let all = [
+        Grade::Identity,
+        Grade::Strong,
+        Grade::Probable,
+        Grade::Lead,
+        Grade::Conflict,
+    ];
+    let found = all.into_iter().find(|grade| grade.name() == name);
+    found.unwrap_or_else(|| panic!("{name} is no grade"))
 }
 
 /// Positions of the responder's subjects with too many partners, counted without any threshold.
