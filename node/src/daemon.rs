@@ -91,6 +91,8 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     record_start(&node, address)?;
     tracing::info!(%address, socket = %socket_path.display(), "node {} is running", node.code());
 
+    // Before the first connection is taken: a question of before the stop is matched once.
+    rounds::resume_all(&node)?;
     let accepting = tokio::spawn(accept_peers(Arc::clone(&node)));
     let serving = server::serve(
         Arc::clone(&node),
@@ -98,7 +100,6 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
         stopped(node.stopping.subscribe()),
     );
     let mut serving = tokio::spawn(serving);
-    rounds::resume_all(&node)?;
     ready(address);
 
     let failed = tokio::select! {

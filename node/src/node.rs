@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, RwLock};
 use mandorla_control::{ApiError, ErrorCode, Role};
 use mandorla_kernels::Kernel;
 use mandorla_store::{LedgerEvent, Store, StoreError};
-use mandorla_transport::{Endpoint, PeerKey};
+use mandorla_transport::{Connection, Endpoint, PeerKey};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -42,6 +42,8 @@ pub struct Node {
     pub(crate) quiet: Mutex<HashMap<PeerKey, u64>>,
     /// Held by the one load of a dataset that may be under way.
     pub(crate) loading: Mutex<()>,
+    /// Open connections of peers, to be closed when a peer must be kept quiet.
+    pub(crate) connections: Mutex<Vec<Connection>>,
     /// Group arithmetic.
     pub(crate) workers: Workers,
     /// What runs beside the store for rounds.

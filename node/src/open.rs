@@ -110,6 +110,7 @@ impl Node {
             stopping: watch::Sender::new(false),
             peer_keys: RwLock::new(HashMap::new()),
             quiet: Mutex::new(HashMap::new()),
+            connections: Mutex::new(Vec::new()),
             loading: Mutex::new(()),
             workers: Workers::new(config.threads),
             rounds: Runtime::default(),

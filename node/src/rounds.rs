@@ -42,12 +42,37 @@ pub(crate) use seeds::sweep as sweep_seeds;
 pub(crate) use update::{Runtime, required, update};
 pub(crate) use worker::Workers;
 
+/// Removes the run files of rounds that are over or unknown: the node may have died between a round's end and their
+/// removal.
+fn sweep_files(node: &Node, open: &[String]) -> Result<(), RoundError> {
+    let dir = node.store.runs_dir();
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_of = |id: &String| {
+            name.strip_prefix(id.as_str())
+                .is_some_and(|rest| rest.starts_with('-'))
+        };
+        if !open.iter().any(is_of) {
+            files::remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes up every round that is not over: at the start of the daemon.
 pub(crate) fn resume_all(node: &Arc<Node>) -> Result<(), mandorla_store::StoreError> {
-    for (id, record) in node.store.read()?.scan_all(ROUNDS)? {
-        if !record.state.is_over() {
-            start(node, id, &record);
-        }
+    let rounds = node.store.read()?.scan_all(ROUNDS)?;
+    let open: Vec<_> = rounds
+        .into_iter()
+        .filter(|(_, record)| !record.state.is_over())
+        .collect();
+    let ids: Vec<String> = open.iter().map(|(id, _)| id.clone()).collect();
+    if let Err(error) = sweep_files(node, &ids) {
+        tracing::error!(%error, "files of ended rounds could not be removed");
+    }
+    for (id, record) in open {
+        start(node, id, &record);
     }
     Ok(())
 }

@@ -121,7 +121,10 @@ impl Candidate {
         let same = payload.key_types == self.peer_key_types;
         let has_type = payload.key_types & 1 << key.key_type != 0;
         self.contradictory |= !(same && has_type);
-        self.agreed.push(key.clone());
+        // The same key again says nothing new, however often a requester repeats a number under it.
+        if self.agreed.last() != Some(key) {
+            self.agreed.push(key.clone());
+        }
     }
 }
 

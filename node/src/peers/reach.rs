@@ -63,6 +63,27 @@ impl Node {
         }
     }
 
+    /// Notes a connection of a peer while it is served.
+    pub(crate) fn register_connection(&self, connection: &Connection) {
+        let mut open = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.retain(|known| known.close_reason().is_none());
+        open.push(connection.clone());
+    }
+
+    /// Closes every connection of a peer.
+    pub(crate) fn close_connections_of(&self, key: &PeerKey) {
+        let open = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for connection in open.iter().filter(|connection| connection.peer() == *key) {
+            connection.close(CloseCode::QUIET, "");
+        }
+    }
+
     /// Takes no connection from this peer until then, Unix milliseconds.
     pub(crate) fn keep_quiet(&self, key: &PeerKey, until_ms: u64) {
         let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ pub(crate) struct HitRecord {
     pub grade: String,
     pub decision: Option<DecisionRecord>,
     /// A first officer's release where two are needed.
-    pub first_release: Option<String>,
+    pub first_release: Option<FirstRelease>,
 }
 
 impl HitRecord {
@@ -33,6 +33,13 @@ impl HitRecord {
             .iter()
             .fold(0, |mask, agreed| mask | 1 << agreed.key_type)
     }
+}
+
+/// The first of two officers released it, without some fields.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FirstRelease {
+    pub by: String,
+    pub dropped: Vec<String>,
 }
 
 /// A match key that agrees.

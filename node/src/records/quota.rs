@@ -21,9 +21,10 @@ pub(crate) fn used(
 ) -> Result<u64, StoreError> {
     let name = name(agreement, match_key);
     let first = now_s.saturating_sub(period_s) / DAY_S;
+    // Up to the end: days that the clock has not reached yet were charged by a clock that was ahead.
     let rows = tx.scan(
         EVALUATIONS,
-        (name.as_str(), first)..=(name.as_str(), now_s / DAY_S),
+        (name.as_str(), first)..=(name.as_str(), u64::MAX),
     )?;
     Ok(rows.into_iter().map(|(_, count)| count).sum())
 }

@@ -66,6 +66,32 @@ impl RoundState {
         }
     }
 
+    /// Every state of a round that goes on.
+    pub(crate) const OPEN: [Self; 8] = [
+        Self::Negotiating,
+        Self::Evaluating,
+        Self::AwaitingApproval,
+        Self::Sending,
+        Self::Withdrawing,
+        Self::AwaitingAnswers,
+        Self::Questioned,
+        Self::Matched,
+    ];
+
+    /// Every state: for steps that say themselves why they have no place.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Negotiating,
+        Self::Evaluating,
+        Self::AwaitingApproval,
+        Self::Sending,
+        Self::Withdrawing,
+        Self::AwaitingAnswers,
+        Self::Questioned,
+        Self::Matched,
+        Self::Closed,
+        Self::Ended,
+    ];
+
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Ended)
     }
@@ -98,6 +124,9 @@ pub(crate) struct RoundRecord {
     pub terms: Option<String>,
     /// Hexadecimal of the state machine's durable record.
     pub machine: Option<String>,
+    /// Requester: when the question was sent for the first time.
+    #[serde(default)]
+    pub first_sent: Option<u64>,
     /// When the question was acknowledged.
     pub t0: Option<u64>,
     pub chunks_done: u64,
@@ -152,6 +181,7 @@ impl RoundRecord {
             attempts: 0,
             terms: None,
             machine: None,
+            first_sent: None,
             t0: None,
             chunks_done: 0,
             terms_logged: false,

@@ -9,44 +9,18 @@ use mandorla_control::{
 };
 use mandorla_linkage::Field;
 use mandorla_protocol::requester::PendingQuestion;
-use mandorla_protocol::responder::Questioned;
+use mandorla_protocol::responder::{Questioned, SlotState};
 use mandorla_protocol::{EndReason, LocalFault, Release, place_digest};
-use mandorla_store::{StoreError, WriteTx};
+use mandorla_store::WriteTx;
 
 use super::inbox::hit_of;
 use super::release::{Draft, draft, releasable};
-use crate::node::{Caller, Node, storage};
-use crate::records::hit::{DecisionRecord, HITS, HitRecord};
-use crate::records::round::{RoundRecord, RoundState};
+use crate::failed::Failed;
+use crate::node::{Caller, Node};
+use crate::records::hit::{DecisionRecord, FirstRelease, HITS, HitRecord};
+use crate::records::round::{ANSWERS, RoundRecord, RoundState};
 use crate::rounds::{end_own_round, required, ruled_of, update};
 use crate::server::ServeBlocking;
-
-/// Why a decision was not taken: the store, or a reason for the officer.
-enum Stop {
-    Store(StoreError),
-    Said(ApiError),
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<ApiError> for Stop {
-    fn from(error: ApiError) -> Self {
-        Self::Said(error)
-    }
-}
-
-impl From<Stop> for ApiError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Store(error) => storage(error),
-            Stop::Said(error) => error,
-        }
-    }
-}
 
 impl ServeBlocking for ReviewApprove {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
@@ -56,7 +30,7 @@ impl ServeBlocking for ReviewApprove {
         let event = node
             .event_by("question.approved", caller, Role::Authoriser)
             .detail("reason", self.reason);
-        update::<Stop>(node, &round.id, event, |_, record| {
+        update::<Failed>(node, &round.id, &RoundState::ALL, event, |_, record| {
             let question: PendingQuestion = (record.state == RoundState::AwaitingApproval)
                 .then(|| record.machine())
                 .flatten()
@@ -112,7 +86,7 @@ impl ServeBlocking for ReviewRelease {
             &ruled.responder,
             &subject,
         );
-        let dropped = self
+        let mut dropped = self
             .drop
             .iter()
             .map(|name| field(name))
@@ -128,20 +102,24 @@ impl ServeBlocking for ReviewRelease {
         } else {
             "redacted"
         };
-        update::<Stop>(node, &round.id, event, |tx, record| {
+        update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
             let (questioned, mut hit) = undecided(tx, record, &self.hit)?;
-            if record.over_max_overlap && needs_second(&mut hit, caller, &self.hit)? {
+            if record.over_max_overlap && needs_second(&mut hit, caller, &self.hit, &self.drop)? {
                 tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?;
                 kind = "released by the first officer";
                 effect.push("a second authoriser must release it too".to_owned());
                 return Ok(());
+            }
+            for name in hit.first_release.iter().flat_map(|first| &first.dropped) {
+                dropped.push(field(name)?);
+                kind = "redacted";
             }
             let draft = draft(&ruled.agreement, &hit, fields, &dropped);
             if draft.grade.is_none() {
                 return Err(grade_lost(&draft).into());
             }
             let now = node.clock.now_s();
-            let slot = free_slot(record, &questioned, now)?;
+            let slot = free_slot(tx, record, &questioned, now)?;
             record.take_place(slot);
             let release = Release {
                 slot,
@@ -185,7 +163,7 @@ impl ServeBlocking for ReviewRefuse {
             .event_by("hit.refused", caller, Role::Authoriser)
             .detail("hit", self.hit.clone())
             .detail("reason", self.reason.clone());
-        update::<Stop>(node, &round.id, event, |tx, record| {
+        update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
             let (_, mut hit) = undecided(tx, record, &self.hit)?;
             hit.decision = Some(DecisionRecord {
                 kind: "refused".to_owned(),
@@ -249,7 +227,7 @@ fn undecided(
     tx: &WriteTx<'_>,
     record: &RoundRecord,
     id: &str,
-) -> Result<(Questioned, HitRecord), Stop> {
+) -> Result<(Questioned, HitRecord), Failed> {
     let questioned: Questioned = (record.state == RoundState::Matched)
         .then(|| record.machine())
         .flatten()
@@ -269,14 +247,22 @@ fn undecided(
     Ok((questioned, hit))
 }
 
-/// Whether this release is the first of two that are needed.
-fn needs_second(hit: &mut HitRecord, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+/// Whether this release is the first of two that are needed. What either officer drops stays.
+fn needs_second(
+    hit: &mut HitRecord,
+    caller: &Caller,
+    id: &str,
+    dropped: &[String],
+) -> Result<bool, ApiError> {
     match &hit.first_release {
         None => {
-            hit.first_release = Some(caller.name.clone());
+            hit.first_release = Some(FirstRelease {
+                by: caller.name.clone(),
+                dropped: dropped.to_vec(),
+            });
             Ok(true)
         }
-        Some(first) if *first == caller.name => {
+        Some(first) if first.by == caller.name => {
             let message =
                 format!("{id} was released by you; a second authoriser must release it too");
             Err(ApiError::new(ErrorCode::OwnProposal, message).hint("ask another authoriser"))
@@ -286,22 +272,41 @@ fn needs_second(hit: &mut HitRecord, caller: &Caller, id: &str) -> Result<bool, 
 }
 
 /// The next slot that is not frozen and has a place left.
-fn free_slot(record: &RoundRecord, questioned: &Questioned, now: u64) -> Result<u8, ApiError> {
-    let first = questioned.open_slot(now).ok_or_else(|| {
+fn free_slot(
+    tx: &WriteTx<'_>,
+    record: &RoundRecord,
+    questioned: &Questioned,
+    now: u64,
+) -> Result<u8, Failed> {
+    // A slot that is frozen stays frozen, whatever the clock says now.
+    let mut open = Vec::new();
+    for slot in 0..questioned.terms().slots() {
+        let frozen = tx
+            .find(ANSWERS, (record.id.as_str(), u64::from(slot)))?
+            .is_some();
+        if !frozen && questioned.slot_state(slot, now) == SlotState::Open {
+            open.push(slot);
+        }
+    }
+    if open.is_empty() {
         let message = "the time for this decision has passed; undecided counts as refused";
-        ApiError::new(ErrorCode::TooLate, message)
+        let error = ApiError::new(ErrorCode::TooLate, message);
+        return Err(error
             .hint(format!("mandorla round show {}", record.id))
-    })?;
+            .into());
+    }
     let places = u32::from(questioned.terms().offer().max_release);
-    (first..questioned.terms().slots())
-        .find(|&slot| record.places_taken(slot) < places)
-        .ok_or_else(|| {
-            let message = format!(
-                "all {places} places of the remaining answers are taken (answer.max_release)"
-            );
-            ApiError::new(ErrorCode::NoPlace, message)
-                .hint("refuse it, or release it in another round")
-        })
+    let free = open
+        .into_iter()
+        .find(|&slot| record.places_taken(slot) < places);
+    free.ok_or_else(|| {
+        let message =
+            format!("all {places} places of the remaining answers are taken (answer.max_release)");
+        let error = ApiError::new(ErrorCode::NoPlace, message);
+        error
+            .hint("refuse it, or release it in another round")
+            .into()
+    })
 }
 
 /// `14 Mar 1987 09:30 UTC`.

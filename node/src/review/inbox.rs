@@ -67,7 +67,10 @@ fn hit_entry(round: &RoundRecord, hit: &HitRecord) -> InboxEntry {
         flags.push("more hits than max_overlap: a second officer must release too".to_owned());
     }
     if let Some(first) = &hit.first_release {
-        flags.push(format!("released by {first}; waits for the second officer"));
+        flags.push(format!(
+            "released by {}; waits for the second officer",
+            first.by
+        ));
     }
     InboxEntry {
         item: hit.id.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mandorla_agreement::Counters;
 use mandorla_control::{
     ApiError, ErrorCode, Role, RoundCancel, RoundList, RoundPlan, RoundPlanned, RoundPropose,
     RoundRequest, RoundShow, RoundView,
@@ -10,11 +11,12 @@ use mandorla_control::{
 use mandorla_protocol::{EndReason, size_class_log2};
 
 use super::index::OwnIndex;
-use super::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
+use super::rules::{Facts, Ruled, counters, counters_in, fields, own_set, peer_set};
 use super::start;
 use super::update::{create, required, update};
 use super::view::view;
 use crate::agreements;
+use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::round::{About, ROUNDS, RoundRecord, RoundState, Side};
@@ -96,19 +98,27 @@ fn refusal(
     request: &RoundRequest,
     resolved: &Resolved,
 ) -> Result<Option<ApiError>, ApiError> {
-    let Resolved {
-        ruled,
-        dataset,
-        peer_dataset,
-    } = resolved;
     let counters = counters(
         node,
         Side::Requester,
         &request.agreement,
         &request.peer,
         None,
-    )
-    .map_err(storage)?;
+    );
+    Ok(admit(node, request, resolved, &counters.map_err(storage)?))
+}
+
+fn admit(
+    node: &Node,
+    request: &RoundRequest,
+    resolved: &Resolved,
+    counters: &Counters,
+) -> Option<ApiError> {
+    let Resolved {
+        ruled,
+        dataset,
+        peer_dataset,
+    } = resolved;
     let own_fields = fields(dataset);
     let facts = Facts {
         purpose: &request.purpose,
@@ -118,12 +128,9 @@ fn refusal(
         terms: None,
         evaluations: &[],
     };
-    Ok(ruled
-        .admit(node.clock.now_s(), &facts, &counters)
-        .err()
-        .map(|refusal| {
-            ApiError::new(ErrorCode::Refused, format!("refused: {refusal}")).hint(refusal.fix)
-        }))
+    let refused = ruled.admit(node.clock.now_s(), &facts, counters).err()?;
+    let error = ApiError::new(ErrorCode::Refused, format!("refused: {refused}"));
+    Some(error.hint(refused.fix))
 }
 
 impl Serve for RoundPlan {
@@ -190,7 +197,15 @@ impl Serve for RoundPropose {
                 record.case_reference.clone().unwrap_or_default(),
             )
             .detail("dataset", record.dataset.clone());
-        let record = create(node, "R", record, event, |_, _| Ok(())).map_err(storage)?;
+        let stored = create(node, "R", record, event, |tx, record| {
+            // Proposals at the same moment count each other.
+            let counters = counters_in(tx, now, record)?;
+            match admit(node, &request, &resolved, &counters) {
+                None => Ok(()),
+                Some(error) => Err(Failed::from(error)),
+            }
+        });
+        let record = stored.map_err(ApiError::from)?;
         start(node, record.id.clone(), &record);
         view(node, &record).map_err(storage)
     }
@@ -290,7 +305,7 @@ pub(crate) fn end_own_round(
         EndReason::Lapsed => "nobody decided in time",
         EndReason::Cancelled => "cancelled by the analyst",
     };
-    let ended = update(node, id, event, |_, record| {
+    let ended = update(node, id, &RoundState::ALL, event, |_, record| {
         match record.state {
             RoundState::Negotiating | RoundState::Evaluating if record.side == Side::Requester => {
                 record.state = RoundState::Ended;

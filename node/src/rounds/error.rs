@@ -26,6 +26,15 @@ pub(crate) enum RoundError {
     /// The agreement or local policy does not allow it.
     #[error("{0}")]
     NotAllowed(String),
+    /// The peer takes no connection for a while.
+    #[error("the peer takes no connection now")]
+    Quiet,
+    /// The step was done by somebody else in the meantime, or has no place any more.
+    #[error("the round is further on by now")]
+    Void,
+    /// Nothing more is said on this connection.
+    #[error("the connection has served its purpose")]
+    Served,
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
@@ -35,7 +44,12 @@ impl RoundError {
     /// Whether trying again later can help.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Line(_) | Self::Storage(_) | Self::Stopping => true,
+            Self::Line(_)
+            | Self::Quiet
+            | Self::Storage(_)
+            | Self::Void
+            | Self::Served
+            | Self::Stopping => true,
             Self::Refused(refusal) => {
                 matches!(refusal, Refusal::Busy | Refusal::NotYet | Refusal::Internal)
             }
@@ -85,7 +99,10 @@ impl From<Closed> for RoundError {
 
 impl From<ConnectError> for RoundError {
     fn from(error: ConnectError) -> Self {
-        Self::Line(error.to_string())
+        match error {
+            ConnectError::Quiet { .. } => Self::Quiet,
+            other => Self::Line(other.to_string()),
+        }
     }
 }
 

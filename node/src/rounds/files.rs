@@ -110,6 +110,8 @@ pub(crate) fn remove_of_round(
 pub(crate) struct HitKeyFile {
     keys: RefCell<RunReader>,
     numbers: RefCell<RunReader>,
+    /// The first read that failed: what came back as "none" then means nothing.
+    error: RefCell<Option<RunError>>,
 }
 
 impl HitKeyFile {
@@ -121,40 +123,55 @@ impl HitKeyFile {
         Ok(Self {
             keys: open(hits_name(round), HIT_KEYS, HIT_KEY_RECORD_BYTES)?,
             numbers: open(numbers_name(round), NUMBERS, NUMBER_RECORD_BYTES)?,
+            error: RefCell::new(None),
         })
+    }
+
+    /// The first read that failed, if one did.
+    pub(crate) fn take_error(&self) -> Option<RunError> {
+        self.error.borrow_mut().take()
     }
 
     /// The own subject behind a number.
     pub(crate) fn subject(&self, number: u32) -> Option<u32> {
-        let mut numbers = self.numbers.borrow_mut();
-        let key = number.to_be_bytes();
-        let at = numbers.lower_bound(&key).ok()?;
-        let record = (at < numbers.count()).then(|| numbers.record(at).ok())??;
-        let index = record.strip_prefix(&key)?;
-        Some(u32::from_be_bytes(index.try_into().ok()?))
+        let found = find(&mut self.numbers.borrow_mut(), &number.to_be_bytes());
+        let rest = self.noted(found)?.into_iter().next()?;
+        Some(u32::from_be_bytes(rest.try_into().ok()?))
+    }
+
+    fn noted<T>(&self, result: Result<T, RunError>) -> Option<T> {
+        result
+            .map_err(|error| {
+                self.error.borrow_mut().get_or_insert(error);
+            })
+            .ok()
     }
 }
 
 impl HitKeys for HitKeyFile {
     fn hit_keys(&self, subject_number: u32, key_type: u8) -> Vec<HitKey> {
-        let mut keys = self.keys.borrow_mut();
         let mut prefix = [0; 5];
         prefix[..4].copy_from_slice(&subject_number.to_be_bytes());
         prefix[4] = key_type;
-        let Ok(start) = keys.lower_bound(&prefix) else {
-            return Vec::new();
-        };
-        let count = keys.count();
-        (start..count)
-            .map_while(|at| {
-                let hit_key: [u8; 32] = keys
-                    .record(at)
-                    .ok()?
-                    .strip_prefix(&prefix)?
-                    .try_into()
-                    .ok()?;
-                Some(HitKey::from_bytes(hit_key))
-            })
+        let found = find(&mut self.keys.borrow_mut(), &prefix);
+        let rests = self.noted(found).unwrap_or_default();
+        rests
+            .into_iter()
+            .filter_map(|rest| Some(HitKey::from_bytes(rest.try_into().ok()?)))
             .collect()
     }
+}
+
+/// What follows a prefix in every record that begins with it.
+fn find(reader: &mut RunReader, prefix: &[u8]) -> Result<Vec<Vec<u8>>, RunError> {
+    let mut rests = Vec::new();
+    let mut at = reader.lower_bound(prefix)?;
+    while at < reader.count() {
+        let Some(rest) = reader.record(at)?.strip_prefix(prefix) else {
+            break;
+        };
+        rests.push(rest.to_vec());
+        at += 1;
+    }
+    Ok(rests)
 }

@@ -95,7 +95,7 @@ async fn offer(
     terms: &Terms,
 ) -> Result<(), RoundError> {
     let name = log_name(peer, Side::Requester);
-    let lock = node.rounds.pair_lock(&name);
+    let lock = node.rounds.lock_of(&name);
     let _turn = lock.lock().await;
     if let Some(in_flight) = read(node, &name)?.in_flight {
         exchange(node, stream, &name, terms, in_flight).await?;

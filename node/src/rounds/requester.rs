@@ -36,8 +36,14 @@ pub(crate) async fn drive(node: Arc<Node>, id: String) {
     let mut retry = RETRY_FIRST;
     let mut stopping = node.stopping.subscribe();
     loop {
-        let Ok(Some(record)) = find(&node, &id) else {
-            return;
+        let record = match find(&node, &id) {
+            Ok(Some(record)) => record,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(round = %id, %error, "a round cannot be read and will be tried again");
+                sleep(RETRY_MAX).await;
+                continue;
+            }
         };
         if record.state.is_over() || *stopping.borrow() {
             return;
@@ -45,6 +51,13 @@ pub(crate) async fn drive(node: Arc<Node>, id: String) {
         let step = step(&node, &record);
         let outcome = tokio::select! {
             outcome = step => outcome,
+            () = over(&node, &id), if record.state == RoundState::Negotiating || record.state == RoundState::Evaluating => {
+                // Cancelled under way: what the step had written goes with it.
+                if let Err(error) = clean_up(&node, &id) {
+                    tracing::error!(round = %id, %error, "files of an ended round could not be removed");
+                }
+                return;
+            }
             _ = stopping.changed() => return,
         };
         match outcome {
@@ -65,6 +78,20 @@ pub(crate) async fn drive(node: Arc<Node>, id: String) {
                 retry = (retry * 2).min(RETRY_MAX);
             }
             Err(error) => end(&node, &record, &error),
+        }
+    }
+}
+
+/// Waits until the round is over.
+async fn over(node: &Node, id: &str) {
+    let mut changes = node.rounds.changes();
+    loop {
+        changes.borrow_and_update();
+        if find(node, id).is_ok_and(|round| round.is_none_or(|round| round.state.is_over())) {
+            return;
+        }
+        if changes.changed().await.is_err() {
+            return;
         }
     }
 }
@@ -123,15 +150,22 @@ fn lapse_if_late(node: &Node, record: &RoundRecord) -> Result<bool, RoundError> 
     let late = record
         .terms()
         .is_some_and(|terms| node.clock.now_s() > terms.question_deadline());
-    if !waits || !late {
+    // A question that was sent once may have arrived: only the peer can say that it has not.
+    if !waits || !late || record.first_sent.is_some() {
         return Ok(false);
     }
-    update::<RoundError>(node, &record.id, node.event("round.lapsed"), |_, record| {
-        record.state = RoundState::Withdrawing;
-        record.withdraw = Some(EndReason::Lapsed as u8);
-        "nobody approved the question in time".clone_into(&mut record.detail);
-        Ok(())
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::AwaitingApproval, RoundState::Sending],
+        node.event("round.lapsed"),
+        |_, record| {
+            record.state = RoundState::Withdrawing;
+            record.withdraw = Some(EndReason::Lapsed as u8);
+            "nobody approved the question in time".clone_into(&mut record.detail);
+            Ok(())
+        },
+    )?;
     Ok(true)
 }
 
@@ -140,7 +174,7 @@ fn end(node: &Node, record: &RoundRecord, error: &RoundError) {
     tracing::warn!(round = %record.id, %error, "round ended");
     let reason = error.to_string();
     let event = node.event("round.ended").detail("reason", reason.clone());
-    let ended = update::<RoundError>(node, &record.id, event, |_, record| {
+    let ended = update::<RoundError>(node, &record.id, &RoundState::OPEN, event, |_, record| {
         record.state = RoundState::Ended;
         record.machine = None;
         record.detail = reason;

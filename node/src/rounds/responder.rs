@@ -44,10 +44,11 @@ pub(crate) async fn serve(node: Arc<Node>, connection: Connection) {
     let Some(peer) = found else {
         return connection.close(CloseCode::REFUSED, "");
     };
+    node.register_connection(&connection);
     let mut round = None;
     let outcome = converse(&node, &connection, &peer, &mut round).await;
     let code = match outcome {
-        Ok(()) => CLOSE_DONE,
+        Ok(()) | Err(RoundError::Served) => CLOSE_DONE,
         Err(error) => {
             tracing::info!(peer = %peer.code, round = round.as_deref().unwrap_or("-"), %error, "connection ended");
             if matches!(error, RoundError::Protocol(_)) {
@@ -205,7 +206,11 @@ async fn answer_error(stream: &mut ControlStream, error: RoundError) -> RoundErr
         RoundError::Protocol(_) | RoundError::Storage(_) | RoundError::NotAllowed(_) => {
             Some(Refusal::Internal)
         }
-        RoundError::Line(_) | RoundError::Stopping => None,
+        RoundError::Line(_)
+        | RoundError::Quiet
+        | RoundError::Void
+        | RoundError::Served
+        | RoundError::Stopping => None,
     };
     if let Some(refusal) = refusal {
         stream.refuse(refusal).await;
@@ -235,8 +240,8 @@ pub(super) fn culprit(error: &RoundError) -> Option<PeerFault> {
 pub(super) fn end_if_culprit(node: &Node, record: &RoundRecord, error: &RoundError) {
     let over =
         culprit(error).is_some() || matches!(error, RoundError::Protocol(ProtocolError::Local(_)));
-    if over {
-        evaluate::end(node, record, &error.to_string());
+    if over && let Err(failed) = evaluate::end(node, record, &error.to_string()) {
+        tracing::error!(round = %record.id, error = %failed, "a round could not be ended");
     }
 }
 

@@ -7,7 +7,7 @@ use mandorla_agreement::{
 use mandorla_control::{ApiError, ErrorCode};
 use mandorla_linkage::Field;
 use mandorla_protocol::{Digest, NodeKey, Terms, TermsRules, size_class_log2};
-use mandorla_store::StoreError;
+use mandorla_store::{StoreError, WriteTx};
 
 use crate::node::Node;
 use crate::records::dataset::DatasetRecord;
@@ -162,21 +162,43 @@ pub(crate) fn counters(
     peer: &str,
     except: Option<&str>,
 ) -> Result<Counters, StoreError> {
-    let now = node.clock.now_s();
-    let (day, month) = (day_start_s(now), month_start_s(now));
+    let rounds = node.store.read()?.scan_all(ROUNDS)?;
+    let of = rounds.iter().map(|(_, round)| round).filter(|round| {
+        round.side == side
+            && round.agreement == agreement
+            && round.peer == peer
+            && except != Some(&round.id)
+    });
+    Ok(count(node.clock.now_s(), of))
+}
+
+/// The same within the transaction that stores a new round, so that of several at once each counts the others.
+pub(crate) fn counters_in(
+    tx: &WriteTx<'_>,
+    now_s: u64,
+    new: &RoundRecord,
+) -> Result<Counters, StoreError> {
+    let rounds = tx.scan_all(ROUNDS)?;
+    let of = rounds.iter().map(|(_, round)| round).filter(|round| {
+        round.side == new.side
+            && round.agreement == new.agreement
+            && round.peer == new.peer
+            && round.id != new.id
+    });
+    Ok(count(now_s, of))
+}
+
+fn count<'a>(now_s: u64, rounds: impl Iterator<Item = &'a RoundRecord>) -> Counters {
+    let (day, month) = (day_start_s(now_s), month_start_s(now_s));
     let mut counters = Counters::default();
-    for (_, round) in node.store.read()?.scan_all(ROUNDS)? {
-        let same = round.side == side && round.agreement == agreement && round.peer == peer;
-        if !same || except == Some(&round.id) {
-            continue;
-        }
+    for round in rounds {
         counters.rounds_today += u32::from(round.started_at >= day);
         counters.last_round_s = counters.last_round_s.max(Some(round.started_at));
         if round.started_at >= month {
-            counters.subjects_this_month += question_subjects_padded(&round);
+            counters.subjects_this_month += question_subjects_padded(round);
         }
     }
-    Ok(counters)
+    counters
 }
 
 /// Padded subjects of a round's question.

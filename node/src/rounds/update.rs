@@ -9,13 +9,13 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::node::{Node, storage};
 use crate::records::dataset::DATASETS;
-use crate::records::round::{ROUNDS, RoundRecord};
+use crate::records::round::{ROUNDS, RoundRecord, RoundState};
 
 /// What runs beside the store: wake-ups for drivers and watchers, and locks per peer.
 pub(crate) struct Runtime {
     changed: watch::Sender<u64>,
     wake: Mutex<HashMap<String, Arc<Notify>>>,
-    pair_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     evaluations: Mutex<HashMap<String, oneshot::Sender<()>>>,
 }
 
@@ -24,7 +24,7 @@ impl Default for Runtime {
         Self {
             changed: watch::Sender::new(0),
             wake: Mutex::default(),
-            pair_locks: Mutex::default(),
+            locks: Mutex::default(),
             evaluations: Mutex::default(),
         }
     }
@@ -42,12 +42,9 @@ impl Runtime {
         Arc::clone(wake.entry(round.to_owned()).or_default())
     }
 
-    /// One pair-log exchange at a time per log.
-    pub(crate) fn pair_lock(&self, log: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self
-            .pair_locks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// A lock by name: one pair-log exchange at a time per log, one offer at a time per peer.
+    pub(crate) fn lock_of(&self, log: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(log.to_owned()).or_default())
     }
 
@@ -84,15 +81,26 @@ pub(crate) fn required(node: &Node, id: &str) -> Result<RoundRecord, ApiError> {
     })
 }
 
-/// Changes a round and whatever else belongs to the same step, with a ledger entry.
+/// Moves a round on, from one of the states that this step starts in, with whatever else belongs to the step and
+/// its ledger entry. A round that is elsewhere by now is left alone: the step is void.
 pub(crate) fn update<E: From<StoreError>>(
     node: &Node,
     id: &str,
+    from: &[RoundState],
     event: LedgerEvent,
     change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), E>,
 ) -> Result<RoundRecord, E> {
     let record = node.store.write(|tx| {
-        let record = change_in(tx, id, change)?;
+        let record = change_in(tx, id, |tx, record| {
+            if from.contains(&record.state) {
+                change(tx, record)
+            } else {
+                Err(StoreError::Missing {
+                    what: "round in the state that this step begins in",
+                }
+                .into())
+            }
+        })?;
         let event = event.agreement(record.agreement.clone()).round(id);
         tx.append_ledger(event)?;
         Ok::<_, E>(record)
@@ -127,13 +135,13 @@ fn change_in<E: From<StoreError>>(
 }
 
 /// Stores a new round under the next free id of the day: `R-20261124-001`.
-pub(crate) fn create(
+pub(crate) fn create<E: From<StoreError>>(
     node: &Node,
     prefix: &str,
     mut record: RoundRecord,
     event: LedgerEvent,
-    also: impl FnOnce(&WriteTx<'_>, &RoundRecord) -> Result<(), StoreError>,
-) -> Result<RoundRecord, StoreError> {
+    also: impl FnOnce(&WriteTx<'_>, &RoundRecord) -> Result<(), E>,
+) -> Result<RoundRecord, E> {
     let day = day_text(node.clock.now_s());
     let stem = format!("{prefix}-{day}-");
     let record = node.store.write(|tx| {
@@ -149,7 +157,8 @@ pub(crate) fn create(
         if dataset.is_none_or(|dataset| dataset.generation != record.generation) {
             return Err(StoreError::Missing {
                 what: "dataset any more as the round was admitted with; try again",
-            });
+            }
+            .into());
         }
         tx.put(ROUNDS, record.id.as_str(), &record)?;
         also(tx, &record)?;
@@ -158,7 +167,7 @@ pub(crate) fn create(
                 .agreement(record.agreement.clone())
                 .round(record.id.clone()),
         )?;
-        Ok::<_, StoreError>(record)
+        Ok::<_, E>(record)
     })?;
     node.rounds.tell(&record.id);
     Ok(record)

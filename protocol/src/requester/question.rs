@@ -125,8 +125,9 @@ impl Seeking {
         &self.question
     }
 
-    /// The message that announces the cells; may be sent again. Refused once the deadline has passed.
-    pub fn seek(&self, signer: &NodeSigner, now: u64) -> Result<Message, LocalFault> {
+    /// The message that announces the cells; may be sent again. Refused if it was not sent before the deadline.
+    /// `first_sent`: when that was, by the own clock; now, if it was not sent yet.
+    pub fn seek(&self, signer: &NodeSigner, first_sent: u64) -> Result<Message, LocalFault> {
         let PendingQuestion {
             terms,
             case_reference,
@@ -134,7 +135,7 @@ impl Seeking {
             question_root,
             ..
         } = &self.question;
-        if now > terms.question_deadline() {
+        if first_sent > terms.question_deadline() {
             return Err(LocalFault::Lapsed);
         }
         let parts: [&[u8]; 3] = [&terms.round_id().0, &question_root.0, &self.approval];
@@ -149,14 +150,18 @@ impl Seeking {
     }
 
     /// The responder has the question durably. Its clock at that moment, `t0`, fixes every later time.
+    ///
+    /// The acknowledgement may be of an earlier sending: `t0` is not before `first_sent` nor after `now`, both by the
+    /// own clock, but for the difference that clocks may have.
     pub fn handle_seek_ack(
         &self,
         t0: u64,
         signature: &SignatureBytes,
+        first_sent: u64,
         now: u64,
     ) -> Result<AwaitingAnswers, ProtocolError> {
         let terms = &self.question.terms;
-        check_clock(now, t0)?;
+        check_clock(t0.clamp(first_sent.min(now), now), t0)?;
         let root = self.question.question_root;
         verify(
             "the acknowledgement",

@@ -150,7 +150,9 @@ fn a_receipt_holds_for_the_answer_that_was_served_at_its_slot() {
     let seeking: Seeking = decode(world.requester.entry("seeking")).unwrap();
     let t0 = questioned.t0();
     let acknowledgement = world.message_bytes("seek-ack")[12..].try_into().unwrap();
-    let mut awaiting = seeking.handle_seek_ack(t0, &acknowledgement, t0).unwrap();
+    let mut awaiting = seeking
+        .handle_seek_ack(t0, &acknowledgement, t0, t0)
+        .unwrap();
     let sealed = awaiting.handle_answer(0, other.bytes().to_vec()).unwrap();
     let (receipt, _) = sealed.receipt(terms, Digest([2; 32]), &signer);
     assert_eq!(questioned.handle_receipt(&receipt, &other), Ok(()));

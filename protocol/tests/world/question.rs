@@ -43,7 +43,7 @@ impl World {
             return Err(unexpected(Role::Requester, "seek-ack", &message, "SeekAck"));
         };
         let awaiting = seeking
-            .handle_seek_ack(time, &signature, self.now)
+            .handle_seek_ack(time, &signature, self.now, self.now)
             .map_err(Stop::at(Role::Requester, "seek-ack"))?;
         self.store(Role::Requester, "awaiting answers", &encode(&awaiting));
         let (root, t0) = (questioned.question_root(), questioned.t0());

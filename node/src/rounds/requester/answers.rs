@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mandorla_linkage::grade;
+use mandorla_linkage::{Field, grade};
 use mandorla_protocol::requester::{AwaitingAnswers, ReceiptedAnswer};
 use mandorla_protocol::{
     Digest, Fact, Message, OpenedItem, PeerFault, Quarantine, Receipt, Refusal, Terms,
@@ -21,14 +21,21 @@ use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundS
 use crate::rounds::commitment::{LedgerCommitment, commit_to_ledger};
 use crate::rounds::error::RoundError;
 use crate::rounds::files::HitKeyFile;
+use crate::rounds::rules::Ruled;
 use crate::rounds::update::update;
 use crate::rounds::{clean_up, hit_id, pair, ruled_of};
+
+/// How long after the close an answer that cannot be opened is tried again.
+const GIVE_UP_S: u64 = 86_400;
 
 /// One step: deliver a receipt that is owed, open an answer whose receipt is delivered, wait for the next slot and
 /// fetch its answer, or wait for the close.
 pub(super) async fn next(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
     let awaiting: AwaitingAnswers = record.machine().ok_or_else(damaged)?;
     let now = node.clock.now_s();
+    if now > awaiting.closes_at() + GIVE_UP_S {
+        return close(node, record, &awaiting);
+    }
     if let Some((slot, answer)) = unopened(node, record)? {
         let window = u64::from(awaiting.terms().offer().fetch_window_s);
         let deliverable = now <= awaiting.slot_time(slot) + window;
@@ -139,26 +146,46 @@ async fn deliver(
 ) -> Result<(), RoundError> {
     let slot = receipt.slot;
     stream.send(&receipt.clone().into()).await?;
-    match stream.receive(REPLY_TIMEOUT).await? {
-        Message::ReceiptAck { slot: acknowledged } if acknowledged == slot => {}
-        other => {
+    let acknowledged = match stream.receive(REPLY_TIMEOUT).await {
+        Ok(Message::ReceiptAck { slot: acknowledged }) if acknowledged == slot => true,
+        Ok(other) => {
             return Err(PeerFault::Unexpected {
                 got: other.name(),
                 expected: "ReceiptAck",
             }
             .into());
         }
+        // The peer has closed the round: the receipt can no longer be given, and the answer is ours all the same.
+        Err(ControlError::Refused(Refusal::TooLate)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let event = node
+        .event(if acknowledged {
+            "receipt.acknowledged"
+        } else {
+            "receipt.too_late"
+        })
+        .detail("slot", slot);
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::AwaitingAnswers],
+        event,
+        |tx, record| {
+            let key = (record.id.as_str(), u64::from(slot));
+            let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
+            answer.delivered = true;
+            tx.put(ANSWERS, key, &answer)?;
+            if acknowledged {
+                pair::add_fact(tx, record, terms, &Fact::Receipt(receipt))?;
+            }
+            Ok(())
+        },
+    )?;
+    if acknowledged {
+        pair::settle(node, stream, record, terms).await;
+        stream.send(&Message::Done).await?;
     }
-    let event = node.event("receipt.acknowledged").detail("slot", slot);
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        let key = (record.id.as_str(), u64::from(slot));
-        let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
-        answer.delivered = true;
-        tx.put(ANSWERS, key, &answer)?;
-        Ok(pair::add_fact(tx, record, terms, &Fact::Receipt(receipt))?)
-    })?;
-    pair::settle(node, stream, record, terms).await;
-    stream.send(&Message::Done).await?;
     Ok(())
 }
 
@@ -193,22 +220,28 @@ fn store_answer(
         .event("answer.received")
         .detail("slot", slot)
         .detail("answer_digest", digest.to_string());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        let answer = AnswerRecord {
-            bytes: hex::encode(bytes),
-            digest: Digest32(digest),
-            ledger_commitment: Digest32(commitment.digest),
-            ledger_salt: hex::encode(commitment.salt),
-            receipt: Some(hex::encode(encode(receipt))),
-            delivered: false,
-            opened: false,
-            at: node.clock.now_s(),
-        };
-        tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &answer)?;
-        record.set_machine(awaiting);
-        let fact = Fact::Answer { slot, digest };
-        Ok(pair::add_fact(tx, record, awaiting.terms(), &fact)?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::AwaitingAnswers],
+        event,
+        |tx, record| {
+            let answer = AnswerRecord {
+                bytes: hex::encode(bytes),
+                digest: Digest32(digest),
+                ledger_commitment: Digest32(commitment.digest),
+                ledger_salt: hex::encode(commitment.salt),
+                receipt: Some(hex::encode(encode(receipt))),
+                delivered: false,
+                opened: false,
+                at: node.clock.now_s(),
+            };
+            tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &answer)?;
+            record.set_machine(awaiting);
+            let fact = Fact::Answer { slot, digest };
+            Ok(pair::add_fact(tx, record, awaiting.terms(), &fact)?)
+        },
+    )?;
     Ok(())
 }
 
@@ -234,8 +267,8 @@ fn open(
     let mut aside = Vec::new();
     for outcome in receipted.open(&terms, responder.release_key.as_bytes(), &keys) {
         match outcome {
-            Ok(item) => match resolve(node, record, &keys, &item)? {
-                Some((own_subject, own_reference)) => {
+            Ok(item) => match accept_item(node, record, &ruled, &keys, &item, &hits)? {
+                Ok((own_subject, own_reference)) => {
                     let OpenedItem {
                         item_id,
                         proven_types,
@@ -259,52 +292,110 @@ fn open(
                         at: now,
                     });
                 }
-                None => {
-                    aside
-                        .push("an item names a subject number that was not asked about".to_owned());
-                }
+                Err(why) => aside.push(why),
             },
             Err((place, quarantine)) => aside.push(set_aside(place, quarantine)),
         }
+    }
+    // A file that cannot be read is this node's trouble, not the peer's: the answer stays closed until it can.
+    if let Some(error) = keys.take_error() {
+        return Err(error.into());
     }
     let event = node
         .event("answer.opened")
         .detail("released", hits.len())
         .detail("set_aside", aside.clone());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        for hit in &hits {
-            tx.put(RELEASED, hit.id.as_str(), hit)?;
-        }
-        let opened = AnswerRecord {
-            opened: true,
-            ..answer.clone()
-        };
-        tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &opened)?;
-        record.detail = if aside.is_empty() {
-            "answer received".to_owned()
-        } else {
-            format!(
-                "{} items of the answer were set aside: {}",
-                aside.len(),
-                aside.join("; ")
-            )
-        };
-        Ok(())
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::AwaitingAnswers],
+        event,
+        |tx, record| {
+            for hit in &hits {
+                tx.put(RELEASED, hit.id.as_str(), hit)?;
+            }
+            let opened = AnswerRecord {
+                opened: true,
+                ..answer.clone()
+            };
+            tx.put(ANSWERS, (record.id.as_str(), u64::from(slot)), &opened)?;
+            record.detail = if aside.is_empty() {
+                "answer received".to_owned()
+            } else {
+                format!(
+                    "{} items of the answer were set aside: {}",
+                    aside.len(),
+                    aside.join("; ")
+                )
+            };
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
-fn resolve(
+/// The own subject of an item; or why the item is set aside although its proofs hold: the peer chooses its id and
+/// its fields.
+fn accept_item(
     node: &Node,
     record: &RoundRecord,
+    ruled: &Ruled,
     keys: &HitKeyFile,
     item: &OpenedItem,
-) -> Result<Option<(u64, String)>, RoundError> {
-    let Some(index) = keys.subject(item.subject_number) else {
-        return Ok(None);
+    before: &[ReleasedRecord],
+) -> Result<Result<(u64, String), String>, RoundError> {
+    let id = hit_id(item.item_id);
+    if before.iter().any(|hit| hit.id == id)
+        || node.store.read()?.find(RELEASED, id.as_str())?.is_some()
+    {
+        return Ok(Err(format!("item {id} was released before")));
+    }
+    let direction = ruled
+        .agreement
+        .direction(&ruled.requester, &ruled.responder);
+    let disclosure = direction
+        .map_err(|error| RoundError::NotAllowed(error.to_string()))?
+        .disclosure();
+    let named: Vec<&str> = item
+        .package
+        .fields
+        .iter()
+        .map(|(field, _)| field.as_str())
+        .collect();
+    let agreed = |name: &&str| {
+        name.parse::<Field>().is_ok_and(|field| {
+            disclosure.fields_on_match.contains(&field)
+                && !disclosure.forbidden_fields.contains(&field)
+        })
     };
-    let subject = subject(node, record.generation, index.into())?;
-    Ok(subject.map(|subject| (index.into(), subject.reference)))
+    if let Some(other) = named.iter().find(|name| !agreed(name)) {
+        return Ok(Err(format!(
+            "item {id} holds a field that the agreement does not disclose: {other:?}"
+        )));
+    }
+    let rules = ruled.agreement.linkage_rules().match_key_rules();
+    let stated = item.proven_types | item.package.conflicting_types;
+    let complete = rules
+        .iter()
+        .enumerate()
+        .filter(|(t, _)| stated & 1 << t != 0)
+        .all(|(_, rule)| {
+            rule.fields
+                .iter()
+                .all(|field| named.contains(&field.to_string().as_str()))
+        });
+    if !complete {
+        return Ok(Err(format!(
+            "item {id} names a match key without its fields"
+        )));
+    }
+    let Some(index) = keys.subject(item.subject_number) else {
+        return Ok(Err(format!(
+            "item {id} names a subject that was not asked about"
+        )));
+    };
+    let subject = subject(node, record.generation, index.into())?.ok_or_else(damaged)?;
+    Ok(Ok((index.into(), subject.reference)))
 }
 
 fn set_aside(place: u16, quarantine: Quarantine) -> String {
@@ -317,6 +408,7 @@ fn close(node: &Node, record: &RoundRecord, awaiting: &AwaitingAnswers) -> Resul
     update::<RoundError>(
         node,
         &record.id,
+        &[RoundState::AwaitingAnswers],
         node.event("round.closed"),
         |tx, record| {
             record.state = RoundState::Closed;

@@ -9,15 +9,15 @@ use mandorla_agreement::{Evaluations, SetSize};
 use mandorla_protocol::requester::{Evaluating, Offered, RequesterInput};
 use mandorla_protocol::{
     CHUNK_HEADER_BYTES, ChunkHeader, Digest, EXPORTER_LABEL, Fact, Message, NodeSigner, PeerFault,
-    Role, Terms, bind, elements_digest, encode, verify_binding,
+    Refusal, Role, Terms, bind, elements_digest, encode, verify_binding,
 };
 use mandorla_transport::{Connection, RecvStream, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::derive::derive_question;
-use super::{connect, count_bytes, damaged};
-use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use super::{RETRY_FIRST, RETRY_MAX, connect, count_bytes, damaged};
+use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::quota;
@@ -30,10 +30,10 @@ use crate::rounds::{os_rng, pair, ruled_of};
 
 /// A responder that says nothing for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
+/// The responder derives all its match keys before it accepts.
+const ACCEPT_MAX: Duration = Duration::from_mins(10);
 /// No evaluation takes longer: 10^9 match keys at the slowest kernel level are a day.
 const EVALUATION_MAX: Duration = Duration::from_hours(24);
-/// How often a broken line is taken up again before the round begins anew.
-const RESUMES_MAX: u32 = 20;
 
 pub(super) async fn run(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
     let ruled = ruled_of(node, record)?;
@@ -86,7 +86,11 @@ async fn negotiate(
     let mut stream = ControlStream::open(connection).await?;
     let (offered, message) = Offered::new(input, &mut os_rng(), node.clock.now_s())?;
     stream.send(&message).await?;
-    let (offer, signature, binding) = match stream.receive(REPLY_TIMEOUT).await? {
+    let (offer, signature, binding) = match stream
+        .receive(ACCEPT_MAX)
+        .await
+        .map_err(|error| offer_error(error, record))?
+    {
         Message::Accept {
             offer,
             signature,
@@ -108,6 +112,16 @@ async fn negotiate(
         accepted.confirm(&binding, &exporter, &node.identity.signer, &mut os_rng())?;
     stream.send(&message).await?;
     Ok((machine, stream))
+}
+
+/// An evaluation that is begun anew after a restart meets the limits on new rounds: it waits until they allow it.
+fn offer_error(error: ControlError, record: &RoundRecord) -> RoundError {
+    match error {
+        ControlError::Refused(refusal @ Refusal::Quota) if record.attempts > 0 => {
+            RoundError::Line(format!("waiting for the peer's limits: {refusal}"))
+        }
+        other => other.into(),
+    }
 }
 
 /// Admits the round with everything that is known now and charges the peer's evaluations, in one transaction,
@@ -136,52 +150,58 @@ fn charge(
         .event("round.terms")
         .detail("wire_id", terms.round_id().to_string())
         .detail("evaluations", terms.evaluations());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        let mut evaluations = Vec::new();
-        for (rule, key_type) in direction.match_keys().iter().zip(0_u8..) {
-            let quota = direction.evaluations(&rule.id);
-            let period_s = quota.map_or(0, |quota| quota.period.as_s());
-            let used_in_period = quota::used(tx, &record.agreement, &rule.id, period_s, now)?;
-            evaluations.push(Evaluations {
-                match_key: &rule.id,
-                padded: terms.rows(key_type),
-                used_in_period,
-            });
-        }
-        let responder = SetSize::Class(terms.responder().subjects_class);
-        let facts = Facts {
-            purpose: &record.purpose,
-            case_reference_given: record.case_reference.is_some(),
-            requester: own_set(dataset, &record.dataset, &own_fields),
-            responder: peer_set(&record.peer_dataset, responder),
-            terms: Some(terms),
-            evaluations: &evaluations,
-        };
-        ruled
-            .admit(now, &facts, &counters)
-            .map_err(|refusal| RoundError::NotAllowed(format!("refused: {refusal}")))?;
-        for evaluation in &evaluations {
-            quota::charge(
-                tx,
-                &record.agreement,
-                evaluation.match_key,
-                evaluation.padded,
-                now,
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Negotiating, RoundState::Evaluating],
+        event,
+        |tx, record| {
+            let mut evaluations = Vec::new();
+            for (rule, key_type) in direction.match_keys().iter().zip(0_u8..) {
+                let quota = direction.evaluations(&rule.id);
+                let period_s = quota.map_or(0, |quota| quota.period.as_s());
+                let used_in_period = quota::used(tx, &record.agreement, &rule.id, period_s, now)?;
+                evaluations.push(Evaluations {
+                    match_key: &rule.id,
+                    padded: terms.rows(key_type),
+                    used_in_period,
+                });
+            }
+            let responder = SetSize::Class(terms.responder().subjects_class);
+            let facts = Facts {
+                purpose: &record.purpose,
+                case_reference_given: record.case_reference.is_some(),
+                requester: own_set(dataset, &record.dataset, &own_fields),
+                responder: peer_set(&record.peer_dataset, responder),
+                terms: Some(terms),
+                evaluations: &evaluations,
+            };
+            ruled
+                .admit(now, &facts, &counters)
+                .map_err(|refusal| RoundError::NotAllowed(format!("refused: {refusal}")))?;
+            for evaluation in &evaluations {
+                quota::charge(
+                    tx,
+                    &record.agreement,
+                    evaluation.match_key,
+                    evaluation.padded,
+                    now,
+                )?;
+            }
+            record.attempts += 1;
+            record.state = RoundState::Evaluating;
+            record.chunks_done = 0;
+            record.terms_logged = false;
+            record.terms = Some(hex::encode(encode(terms)));
+            "the peer's match keys are being evaluated".clone_into(&mut record.detail);
+            tx.put(
+                ROUNDS_BY_WIRE,
+                terms.round_id().to_string().as_str(),
+                &record.id,
             )?;
-        }
-        record.attempts += 1;
-        record.state = RoundState::Evaluating;
-        record.chunks_done = 0;
-        record.terms_logged = false;
-        record.terms = Some(hex::encode(encode(terms)));
-        "the peer's match keys are being evaluated".clone_into(&mut record.detail);
-        tx.put(
-            ROUNDS_BY_WIRE,
-            terms.round_id().to_string().as_str(),
-            &record.id,
-        )?;
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
@@ -194,16 +214,22 @@ async fn evaluate_and_derive(
     mut connection: Connection,
     mut stream: ControlStream,
 ) -> Result<(), RoundError> {
+    let deadline = machine.terms().question_deadline();
     let machine = Arc::new(Mutex::new(machine));
-    let mut resumes = 0;
+    let (mut failures, mut done_before) = (0, 0);
     let (root, signature) = loop {
         let outcome = answer_chunks(node, &record.id, &machine, &connection, &mut stream).await;
         match outcome {
             Ok(done) => break done,
-            Err(error) if error.is_passing() && resumes < RESUMES_MAX => {
+            // The keys are here and the evaluations are paid for: beginning anew would cost the quota once more.
+            Err(error) if error.is_passing() && node.clock.now_s() <= deadline => {
                 count_bytes(node, &record.id, &connection);
                 tracing::info!(round = %record.id, %error, "line lost during the evaluation; resuming");
-                (connection, stream) = reconnect(node, record, &machine, &mut resumes).await?;
+                let done = lock(&machine).chunks_done();
+                if done > done_before {
+                    (failures, done_before) = (0, done);
+                }
+                (connection, stream) = reconnect(node, record, &machine, &mut failures).await?;
             }
             Err(error) => {
                 count_bytes(node, &record.id, &connection);
@@ -221,12 +247,18 @@ async fn evaluate_and_derive(
     let event = node
         .event("round.evaluated")
         .detail("evaluation_root", root.to_string());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::AwaitingApproval;
-        record.set_machine(&pending);
-        "an authoriser must approve sending the question".clone_into(&mut record.detail);
-        Ok(pair::add_fact(tx, record, &terms, &Fact::Evaluation(root))?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Evaluating],
+        event,
+        |tx, record| {
+            record.state = RoundState::AwaitingApproval;
+            record.set_machine(&pending);
+            "an authoriser must approve sending the question".clone_into(&mut record.detail);
+            Ok(pair::add_fact(tx, record, &terms, &Fact::Evaluation(root))?)
+        },
+    )?;
     // The question is durable: what follows is courtesy to the peer and can be repeated later.
     let acknowledged = async {
         stream.send(&message).await?;
@@ -242,16 +274,18 @@ async fn evaluate_and_derive(
     Ok(())
 }
 
+/// Connects again, ever more slowly, until the question could not come in time any more.
 async fn reconnect(
     node: &Arc<Node>,
     record: &RoundRecord,
     machine: &Arc<Mutex<Evaluating>>,
-    resumes: &mut u32,
+    failures: &mut u32,
 ) -> Result<(Connection, ControlStream), RoundError> {
     let terms = lock(machine).terms().clone();
     loop {
-        *resumes += 1;
-        tokio::time::sleep(super::RETRY_FIRST * *resumes).await;
+        let wait = RETRY_FIRST * 2_u32.saturating_pow(*failures);
+        tokio::time::sleep(wait.min(RETRY_MAX)).await;
+        *failures = failures.saturating_add(1);
         let attempt = async {
             let connection = connect(node, record).await?;
             let stream = resume(node, &connection, &terms).await?;
@@ -259,7 +293,8 @@ async fn reconnect(
         };
         match attempt.await {
             Ok(connected) => return Ok(connected),
-            Err(error) if error.is_passing() && *resumes < RESUMES_MAX => {}
+            Err(error)
+                if error.is_passing() && node.clock.now_s() <= terms.question_deadline() => {}
             Err(error) => return Err(error),
         }
     }
@@ -369,9 +404,10 @@ async fn answer_chunk(
     node: Arc<Node>,
     id: String,
     machine: Arc<Mutex<Evaluating>>,
-    mut send: SendStream,
+    send: SendStream,
     mut receive: RecvStream,
 ) -> Result<(), RoundError> {
+    let mut reply_stream = WholeOrReset(Some(send));
     let line = |error: String| RoundError::Line(error);
     let mut header = [0; CHUNK_HEADER_BYTES];
     let read = timeout(SILENCE_MAX, receive.read_exact(&mut header)).await;
@@ -392,10 +428,7 @@ async fn answer_chunk(
         .workers
         .run(move || job.run(kernel, &elements))
         .await??;
-    send.write_all(&reply.to_bytes())
-        .await
-        .map_err(|error| line(error.to_string()))?;
-    send.finish().map_err(|error| line(error.to_string()))?;
+    reply_stream.write(&reply.to_bytes()).await?;
     let done = {
         let mut machine = lock(&machine);
         machine.chunk_evaluated(&reply);
@@ -413,6 +446,29 @@ async fn answer_chunk(
         Ok(())
     })?;
     Ok(())
+}
+
+/// A reply leaves whole or not at all: dropped before, its stream is reset, so that a step that was cut off is a
+/// broken line to the peer and not a short reply.
+struct WholeOrReset(Option<SendStream>);
+
+impl WholeOrReset {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), RoundError> {
+        let line = |error: &dyn std::fmt::Display| RoundError::Line(error.to_string());
+        let send = self.0.as_mut().ok_or(RoundError::Void)?;
+        send.write_all(bytes).await.map_err(|error| line(&error))?;
+        send.finish().map_err(|error| line(&error))?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for WholeOrReset {
+    fn drop(&mut self) {
+        if let Some(mut send) = self.0.take() {
+            let _ = send.reset(0_u32.into());
+        }
+    }
 }
 
 fn lock(machine: &Mutex<Evaluating>) -> std::sync::MutexGuard<'_, Evaluating> {

@@ -1,11 +1,14 @@
 //! Sending the approved question, or word that none comes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use mandorla_agreement::State;
 use mandorla_protocol::requester::Seeking;
 use mandorla_protocol::{EndReason, Fact, Message, PeerFault, Refusal, Terms};
 use mandorla_store::run_file::RunReader;
 use mandorla_transport::Connection;
+use tokio::time::timeout;
 
 use super::derive::width;
 use super::evaluate::resume;
@@ -15,36 +18,82 @@ use crate::node::Node;
 use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
 use crate::rounds::files::{CELLS, cells_name, remove};
-use crate::rounds::update::update;
-use crate::rounds::{clean_up, pair};
+use crate::rounds::update::{note, update};
+use crate::rounds::{clean_up, pair, ruled_of};
+
+/// All cells of the largest question pass in this time, or the line is tried anew.
+const ACK_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Sends the question until it is acknowledged; sending it again is harmless.
 pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
     let seeking: Seeking = record.machine().ok_or_else(damaged)?;
-    let seek = seeking.seek(&node.identity.signer, node.clock.now_s())?;
+    if record.first_sent.is_none() && ruled_of(node, record)?.state != State::Live {
+        return stop(
+            node,
+            record,
+            "the agreement is no longer live: the question is not sent",
+        );
+    }
     let terms = seeking.terms().clone();
     let connection = connect(node, record).await?;
+    let first_sent = record.first_sent.unwrap_or_else(|| node.clock.now_s());
+    let seek = seeking.seek(&node.identity.signer, first_sent)?;
+    if record.first_sent.is_none() {
+        note(node, &record.id, |_, record| {
+            record.first_sent = Some(first_sent);
+            Ok(())
+        })?;
+    }
     let evaluated_ack = seeking.question().evaluated_ack(&node.identity.signer);
     let outcome = exchange(node, record, &connection, &terms, [&evaluated_ack, &seek]).await;
     count_bytes(node, &record.id, &connection);
-    let (time, signature) = outcome?;
-    let awaiting = seeking.handle_seek_ack(time, &signature, node.clock.now_s())?;
+    let (time, signature) = match outcome {
+        Err(RoundError::Refused(Refusal::TooLate)) => {
+            return stop(node, record, "the peer did not get the question in time");
+        }
+        outcome => outcome?,
+    };
+    let awaiting = seeking.handle_seek_ack(time, &signature, first_sent, node.clock.now_s())?;
     let event = node
         .event("question.acknowledged")
         .detail("question_root", awaiting.question_root().to_string())
         .detail("t0", time);
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::AwaitingAnswers;
-        record.t0 = Some(time);
-        record.set_machine(&awaiting);
-        "the answer comes at its slot, whatever it is".clone_into(&mut record.detail);
-        let fact = Fact::Question {
-            root: awaiting.question_root(),
-            t0: time,
-        };
-        Ok(pair::add_fact(tx, record, &terms, &fact)?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Sending],
+        event,
+        |tx, record| {
+            record.state = RoundState::AwaitingAnswers;
+            record.t0 = Some(time);
+            record.set_machine(&awaiting);
+            "the answer comes at its slot, whatever it is".clone_into(&mut record.detail);
+            let fact = Fact::Question {
+                root: awaiting.question_root(),
+                t0: time,
+            };
+            Ok(pair::add_fact(tx, record, &terms, &fact)?)
+        },
+    )?;
     remove(&node.store.runs_dir().join(cells_name(&record.id)))?;
+    Ok(())
+}
+
+/// The round ends without a question, and the peer is told.
+fn stop(node: &Node, record: &RoundRecord, why: &str) -> Result<(), RoundError> {
+    let event = node.event("question.not_sent").detail("why", why);
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Sending],
+        event,
+        |_, record| {
+            record.state = RoundState::Withdrawing;
+            record.withdraw = Some(EndReason::Lapsed as u8);
+            why.clone_into(&mut record.detail);
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
@@ -59,8 +108,20 @@ async fn exchange(
     for message in messages {
         stream.send(message).await?;
     }
-    send_cells(node, record, connection, terms).await?;
-    match reply(&mut stream).await? {
+    // A peer that has the question already acknowledges at once and reads no cells.
+    let mut cells = std::pin::pin!(send_cells(node, record, connection, terms));
+    let mut reply = std::pin::pin!(reply(&mut stream));
+    let mut sent = false;
+    let message = loop {
+        tokio::select! {
+            message = &mut reply => break message?,
+            outcome = &mut cells, if !sent => {
+                outcome?;
+                sent = true;
+            }
+        }
+    };
+    match message {
         Message::SeekAck { time, signature } => Ok((time, signature)),
         other => Err(PeerFault::Unexpected {
             got: other.name(),
@@ -72,11 +133,9 @@ async fn exchange(
 
 /// The next message but a repeated EVALUATED, which has been answered.
 async fn reply(stream: &mut ControlStream) -> Result<Message, RoundError> {
-    loop {
-        match stream.receive(REPLY_TIMEOUT).await? {
-            Message::Evaluated { .. } => {}
-            message => return Ok(message),
-        }
+    match stream.receive(ACK_TIMEOUT).await? {
+        Message::Evaluated { .. } => Ok(stream.receive(ACK_TIMEOUT).await?),
+        message => Ok(message),
     }
 }
 
@@ -91,8 +150,9 @@ async fn send_cells(
     let mut cells = RunReader::open(&path, CELLS, width(terms.cell_bytes()))?;
     let mut bulk = connection.open_uni().await?;
     while let Some(records) = cells.next_records()? {
-        bulk.write_all(records)
-            .await
+        let written = timeout(REPLY_TIMEOUT, bulk.write_all(records)).await;
+        written
+            .map_err(|_| line(&"the peer takes no cells"))?
             .map_err(|error| line(&error))?;
     }
     bulk.finish().map_err(|error| line(&error))
@@ -158,13 +218,19 @@ fn finish_withdrawal(
     let event = node
         .event("round.withdrawn")
         .detail("peer_told", told.is_some());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::Ended;
-        record.machine = None;
-        if let Some((terms, reason)) = told {
-            pair::add_fact(tx, record, terms, &Fact::Ended(reason))?;
-        }
-        Ok(())
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Withdrawing],
+        event,
+        |tx, record| {
+            record.state = RoundState::Ended;
+            record.machine = None;
+            if let Some((terms, reason)) = told {
+                pair::add_fact(tx, record, terms, &Fact::Ended(reason))?;
+            }
+            Ok(())
+        },
+    )?;
     clean_up(node, &record.id)
 }

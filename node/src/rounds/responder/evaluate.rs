@@ -44,6 +44,7 @@ pub(super) async fn run(
 ) -> Result<(), RoundError> {
     // Chunks of the connection before come to rest before their state is read.
     drop(node.rounds.take_over(&record.id));
+    super::question::must_be_live(ruled_of(node, record)?.state)?;
     let blinding = restore(node, record)?;
     let rules = ruled_of(node, record)?.agreement.linkage_rules().clone();
     let (inner, generation) = (Arc::clone(node), record.generation);
@@ -148,17 +149,20 @@ fn complete(
         Some((key, _)) => event.detail("blinding_seed_sealed_to", key.to_string()),
         None => event.detail("blinding_seed", "dropped: node.toml names no auditor_key"),
     };
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        if record.state != RoundState::Evaluating {
-            return Err(RoundError::Line("the round went on elsewhere".to_owned()));
-        }
-        record.state = RoundState::AwaitingApproval;
-        record.set_machine(evaluated);
-        record.evaluation_root = Some(Digest32(root));
-        record.sealed_seed = sealed.map(|(_, sealed)| sealed);
-        "the requester's authoriser has to approve the question".clone_into(&mut record.detail);
-        Ok(forget_chunks(tx, record)?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Evaluating],
+        event,
+        |tx, record| {
+            record.state = RoundState::AwaitingApproval;
+            record.set_machine(evaluated);
+            record.evaluation_root = Some(Digest32(root));
+            record.sealed_seed = sealed.map(|(_, sealed)| sealed);
+            "the requester's authoriser has to approve the question".clone_into(&mut record.detail);
+            Ok(forget_chunks(tx, record)?)
+        },
+    )?;
     Ok(seeds::erase(&node.store.runs_dir(), &record.id)?)
 }
 
@@ -365,10 +369,8 @@ pub(super) fn withdrawn(
 }
 
 /// The round ends on this side; everything of it that is secret goes.
-pub(super) fn end(node: &Node, record: &RoundRecord, why: &str) {
-    if let Err(error) = finish(node, record, "round.ended", why, |_, _| Ok(())) {
-        tracing::error!(round = %record.id, %error, "a round could not be ended");
-    }
+pub(super) fn end(node: &Node, record: &RoundRecord, why: &str) -> Result<(), RoundError> {
+    finish(node, record, "round.ended", why, |_, _| Ok(()))
 }
 
 fn finish(
@@ -379,13 +381,19 @@ fn finish(
     also: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), StoreError>,
 ) -> Result<(), RoundError> {
     let event = node.event(event).detail("why", why);
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::Ended;
-        record.machine = None;
-        why.clone_into(&mut record.detail);
-        forget_chunks(tx, record)?;
-        Ok(also(tx, record)?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Evaluating, RoundState::AwaitingApproval],
+        event,
+        |tx, record| {
+            record.state = RoundState::Ended;
+            record.machine = None;
+            why.clone_into(&mut record.detail);
+            forget_chunks(tx, record)?;
+            Ok(also(tx, record)?)
+        },
+    )?;
     clean_up(node, &record.id)
 }
 

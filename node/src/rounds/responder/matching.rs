@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use mandorla_linkage::{LinkageRules, grade};
 use mandorla_protocol::responder::Questioned;
 use mandorla_protocol::{AgreedKey, Cells, MatchOutcome, Matcher, Pair, PrfValue, chunks};
@@ -19,19 +21,31 @@ use crate::rounds::index::OwnIndex;
 use crate::rounds::update::{find, update};
 use crate::rounds::{hit_id, ruled_of};
 
-/// Matches a question; a failure is logged here and told to nobody else. An unfinished match answers with
-/// dummies, as an undecided one does.
+/// A full disk is seldom freed sooner.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Matches a question. What fails here is told to nobody else: trouble with the store is tried again until the round
+/// is over, and an unfinished match answers with dummies, as an undecided one does.
 pub(crate) async fn run(node: &Arc<Node>, id: &str) {
-    let Ok(Some(record)) = find(node, id) else {
-        return;
-    };
-    if record.state != RoundState::Questioned {
-        return;
-    }
-    let inner = Arc::clone(node);
-    let outcome = node.workers.run(move || match_all(&inner, &record)).await;
-    if let Err(error) = outcome.and_then(|outcome| outcome) {
-        tracing::error!(round = %id, %error, "the match did not finish; the answer will hold no item");
+    let mut stopping = node.stopping.subscribe();
+    loop {
+        let record = match find(node, id) {
+            Ok(Some(record)) if record.state == RoundState::Questioned => record,
+            _ => return,
+        };
+        let inner = Arc::clone(node);
+        let outcome = node.workers.run(move || match_all(&inner, &record)).await;
+        let Err(error) = outcome.and_then(|outcome| outcome) else {
+            return;
+        };
+        tracing::error!(round = %id, %error, "the match did not finish");
+        if !error.is_passing() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TRY_AGAIN) => {}
+            _ = stopping.changed() => return,
+        }
     }
 }
 
@@ -55,16 +69,22 @@ fn match_all(node: &Node, record: &RoundRecord) -> Result<(), RoundError> {
         .detail("dropped_subjects", found.outcome.dropped_subjects.len())
         .detail("ignored_numbers", found.outcome.ignored_numbers.len())
         .detail("over_max_overlap", over);
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::Matched;
-        record.over_max_overlap = over;
-        "hits wait for decisions until the slots".clone_into(&mut record.detail);
-        for hit in &hits {
-            tx.put(HITS, (record.id.as_str(), hit.id.as_str()), hit)?;
-            tx.put(HIT_ROUNDS, hit.id.as_str(), &record.id)?;
-        }
-        Ok(())
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Questioned],
+        event,
+        |tx, record| {
+            record.state = RoundState::Matched;
+            record.over_max_overlap = over;
+            "hits wait for decisions until the slots".clone_into(&mut record.detail);
+            for hit in &hits {
+                tx.put(HITS, (record.id.as_str(), hit.id.as_str()), hit)?;
+                tx.put(HIT_ROUNDS, hit.id.as_str(), &record.id)?;
+            }
+            Ok(())
+        },
+    )?;
     // Cells, values of the other match keys, pairs below the threshold: gone.
     Ok(remove_of_round(&node.store.runs_dir(), &record.id, |_| {
         true

@@ -30,6 +30,9 @@ pub(super) async fn handle(
     offer: Offer,
     round: &mut Option<String>,
 ) -> Result<(), RoundError> {
+    // One offer of a peer at a time: each is admitted with the rounds that those before it began.
+    let lock = node.rounds.lock_of(&format!("{}/offers", peer.code));
+    let turn = lock.lock().await;
     let admitted = match admit(node, peer, &offer) {
         Ok(admitted) => admitted,
         Err((refusal, why)) => {
@@ -81,6 +84,7 @@ pub(super) async fn handle(
         }
     };
     let record = store(node, peer, &ruled, &dataset, &blinding)?;
+    drop(turn);
     *round = Some(record.id.clone());
     tokio::spawn(super::drive(Arc::clone(node), record.id.clone()));
     evaluate::go_on(

@@ -1,9 +1,13 @@
 //! The question arrives: announced, received into a run file, checked, durable, acknowledged; then matched.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use mandorla_agreement::State;
 use mandorla_protocol::responder::{Evaluated, Questioned, Receiving};
-use mandorla_protocol::{CheckedQuestion, Fact, Message, PeerFault, QuestionFault, Refusal};
+use mandorla_protocol::{
+    CLOCK_SKEW_MAX_S, CheckedQuestion, Fact, LocalFault, Message, PeerFault, QuestionFault, Refusal,
+};
 use mandorla_store::run_file::{RunOrder, RunWriter};
 use mandorla_transport::{Connection, RecvStream};
 use tokio::time::timeout;
@@ -17,6 +21,8 @@ use crate::rounds::files::{CELLS, cells_name, remove};
 use crate::rounds::update::update;
 use crate::rounds::{pair, ruled_of};
 
+/// The requester closes the connection when it has the acknowledgement; then this node does.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// Cells read at once.
 const READ_CELLS: usize = 4_096;
 
@@ -43,11 +49,12 @@ pub(super) async fn handle(
         _ => return Err(RoundError::Refused(Refusal::UnknownRound)),
     };
     stream.send(&acknowledgement).await?;
-    // The load of matching must not be seen on the line: the peer hears nothing from here on.
-    match stream.receive(REPLY_TIMEOUT).await {
-        Ok(other) => Err(super::unexpected(&other, "the end of the connection")),
-        Err(_) => Ok(()),
-    }
+    // The load of matching must not be seen on the line: the peer has what it came for and hears nothing from here on,
+    // on this connection or another.
+    stream.finish().await;
+    let _ = timeout(LEAVE_WITHIN, connection.closed()).await;
+    node.close_connections_of(&connection.peer());
+    Err(RoundError::Served)
 }
 
 async fn take(
@@ -58,6 +65,7 @@ async fn take(
 ) -> Result<Message, RoundError> {
     let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
     let ruled = ruled_of(node, record)?;
+    must_be_live(ruled.state)?;
     let requester = ruled
         .agreement
         .party(&ruled.requester)
@@ -68,6 +76,9 @@ async fn take(
     let bulk = bulk.map_err(|_| RoundError::Line("the cells did not come".to_owned()))??;
     let question = receive_cells(node, record, &evaluated, &receiving, bulk).await?;
     let now = node.clock.now_s();
+    if now > evaluated.terms().question_deadline() + CLOCK_SKEW_MAX_S {
+        return Err(LocalFault::Lapsed.into());
+    }
     let questioned = receiving.finish(question, now, &node.identity.signer)?;
     let acknowledgement = questioned.acknowledge(seek)?;
     let event = node
@@ -77,29 +88,45 @@ async fn take(
         .detail("case_reference", questioned.case_reference())
         .detail("t0", now);
     let root = evaluated.evaluation_root();
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        record.state = RoundState::Questioned;
-        record.t0 = Some(now);
-        record.case_reference = Some(questioned.case_reference().to_owned());
-        record.set_machine(&questioned);
-        "the question is being matched".clone_into(&mut record.detail);
-        let terms = questioned.terms();
-        // The question proves that the requester has the evaluation, even if its acknowledgement was lost.
-        super::evaluate::log_evaluation(tx, record, terms, root)?;
-        Ok(pair::add_fact(
-            tx,
-            record,
-            terms,
-            &Fact::Question {
-                root: question.root(),
-                t0: now,
-            },
-        )?)
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::AwaitingApproval],
+        event,
+        |tx, record| {
+            record.state = RoundState::Questioned;
+            record.t0 = Some(now);
+            record.case_reference = Some(questioned.case_reference().to_owned());
+            record.set_machine(&questioned);
+            "the question is being matched".clone_into(&mut record.detail);
+            let terms = questioned.terms();
+            // The question proves that the requester has the evaluation, even if its acknowledgement was lost.
+            super::evaluate::log_evaluation(tx, record, terms, root)?;
+            Ok(pair::add_fact(
+                tx,
+                record,
+                terms,
+                &Fact::Question {
+                    root: question.root(),
+                    t0: now,
+                },
+            )?)
+        },
+    )?;
     node.keep_quiet(&connection.peer(), questioned.quiet_until_ms());
     let (node, id) = (Arc::clone(node), record.id.clone());
     tokio::spawn(async move { super::matching::run(&node, &id).await });
     Ok(acknowledgement)
+}
+
+/// A suspension or the end of an agreement stops questions that are not acknowledged yet.
+pub(super) fn must_be_live(state: State) -> Result<(), RoundError> {
+    match state {
+        State::Live => Ok(()),
+        State::Suspended => Err(RoundError::Refused(Refusal::Suspended)),
+        State::Expired => Err(RoundError::Refused(Refusal::Dates)),
+        _ => Err(RoundError::Refused(Refusal::NotLive)),
+    }
 }
 
 async fn receive_cells(
@@ -130,9 +157,13 @@ async fn receive_cells(
         }
         left -= cells as u64;
     }
-    let rest = timeout(REPLY_TIMEOUT, bulk.read_to_end(0)).await;
-    if !matches!(rest, Ok(Ok(_))) {
-        return Err(PeerFault::Question(QuestionFault::Count).into());
+    // One byte more than announced is the peer's fault; a line that breaks here is nobody's.
+    let mut rest = [0; 1];
+    match timeout(REPLY_TIMEOUT, bulk.read(&mut rest)).await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(_))) => return Err(PeerFault::Question(QuestionFault::Count).into()),
+        Ok(Err(error)) => return Err(RoundError::Line(error.to_string())),
+        Err(_) => return Err(RoundError::Line("the cells do not end".to_owned())),
     }
     let question = check.finish().map_err(PeerFault::Question)?;
     writer.finish()?;

@@ -1,10 +1,11 @@
 //! The answer slots: frozen at their cut-offs, served at their times, whatever was decided; and the close.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mandorla_protocol::responder::{Questioned, SlotState};
 use mandorla_protocol::{
-    Answer, CLOCK_SKEW_MAX_S, Fact, Message, Receipt, Refusal, ReleasedItem, encode,
+    Answer, CLOCK_SKEW_MAX_S, Fact, Message, PeerFault, Receipt, Refusal, ReleasedItem, encode,
 };
 use tokio::time::sleep;
 
@@ -18,12 +19,21 @@ use crate::rounds::error::RoundError;
 use crate::rounds::update::{find, update};
 use crate::rounds::{clean_up, pair};
 
+/// The store may be full or busy for a while; a slot is not missed by a second.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
 /// Waits for what time brings to a round: the lapse of a question that does not come, the cut-offs, the close.
 pub(crate) async fn drive(node: Arc<Node>, id: String) {
     let mut stopping = node.stopping.subscribe();
     loop {
-        let Ok(Some(record)) = find(&node, &id) else {
-            return;
+        let record = match find(&node, &id) {
+            Ok(Some(record)) => record,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(round = %id, %error, "a round cannot be read and will be tried again");
+                sleep(TRY_AGAIN).await;
+                continue;
+            }
         };
         if record.state.is_over() {
             return;
@@ -36,7 +46,7 @@ pub(crate) async fn drive(node: Arc<Node>, id: String) {
             () = sleep(node.clock.until_s(next)) => {
                 if let Err(error) = at(&node, &id) {
                     tracing::error!(round = %id, %error, "a slot's work failed and will be tried again");
-                    sleep(std::time::Duration::from_secs(1)).await;
+                    sleep(TRY_AGAIN).await;
                 }
             }
             () = woken.notified() => {}
@@ -79,7 +89,7 @@ fn at(node: &Arc<Node>, id: &str) -> Result<(), RoundError> {
     match record.state {
         RoundState::Evaluating | RoundState::AwaitingApproval => {
             if lapse_time(&record).is_some_and(|lapse| now >= lapse) {
-                evaluate::end(node, &record, "no question came in time");
+                evaluate::end(node, &record, "no question came in time")?;
             }
             Ok(())
         }
@@ -112,7 +122,15 @@ fn freeze(
     let cutoff = questioned.cutoff(slot);
     let commitment = commit_to_ledger(node)?;
     let event = node.event("answer.frozen").detail("slot", slot);
-    update::<RoundError>(node, &record.id, event, |tx, record| {
+    let from = [RoundState::Questioned, RoundState::Matched];
+    let frozen = update::<RoundError>(node, &record.id, &from, event, |tx, record| {
+        // What was frozen stays: a peer may have it already.
+        if tx
+            .find(ANSWERS, (record.id.as_str(), u64::from(slot)))?
+            .is_some()
+        {
+            return Err(RoundError::Void);
+        }
         let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
         let mut items = Vec::new();
         let last = slot + 1 == questioned.terms().slots();
@@ -143,8 +161,11 @@ fn freeze(
             digest: answer.digest(),
         };
         Ok(pair::add_fact(tx, record, questioned.terms(), &fact)?)
-    })?;
-    Ok(())
+    });
+    match frozen {
+        Ok(_) | Err(RoundError::Void) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn released_item(slot: u8, decision: &DecisionRecord) -> Result<ReleasedItem, RoundError> {
@@ -232,22 +253,26 @@ pub(super) async fn take_receipt(
         .by(record.peer.clone(), "peer")
         .detail("slot", receipt.slot)
         .detail("answer_digest", receipt.answer_digest.to_string());
-    update::<RoundError>(node, &record.id, event, |tx, record| {
-        let key = (record.id.as_str(), u64::from(receipt.slot));
-        let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
-        let first = answer.receipt.is_none();
-        answer.receipt = Some(hex::encode(encode(receipt)));
-        tx.put(ANSWERS, key, &answer)?;
-        if first {
-            pair::add_fact(
-                tx,
-                record,
-                questioned.terms(),
-                &Fact::Receipt(receipt.clone()),
-            )?;
-        }
-        Ok(())
-    })?;
+    update::<RoundError>(
+        node,
+        &record.id,
+        &[RoundState::Questioned, RoundState::Matched],
+        event,
+        |tx, record| {
+            let key = (record.id.as_str(), u64::from(receipt.slot));
+            let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
+            let given = hex::encode(encode(receipt));
+            match &answer.receipt {
+                Some(known) if *known == given => return Ok(()),
+                Some(_) => return Err(PeerFault::Answer(receipt.slot).into()),
+                None => answer.receipt = Some(given),
+            }
+            tx.put(ANSWERS, key, &answer)?;
+            let fact = Fact::Receipt(receipt.clone());
+            pair::add_fact(tx, record, questioned.terms(), &fact)?;
+            Ok(())
+        },
+    )?;
     Ok(stream
         .send(&Message::ReceiptAck { slot: receipt.slot })
         .await?)
@@ -260,6 +285,7 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
     update::<RoundError>(
         node,
         &record.id,
+        &[RoundState::Questioned, RoundState::Matched],
         node.event("round.closed"),
         |tx, record| {
             record.state = RoundState::Closed;

@@ -95,7 +95,7 @@ pub enum RunError {
         count: u64,
     },
     /// A file operation failed.
-    #[error("could not {action} {}", path.display())]
+    #[error("could not {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
