@@ -3,8 +3,9 @@
 //! A canary is a word that stands in one field of one person of one list and nowhere else. Each search is first shown
 //! to find the canary where it belongs.
 
+use mandorla_cli::world::value_of;
 use mandorla_linkage::{Field, Strength, Subject, Transform, Transforms};
-use mandorla_tests::{Agencies, CASE, Deal, List, Traces, match_key};
+use mandorla_tests::{Agencies, Asked, CASE, Deal, List, Traces, match_key};
 
 /// Of the responder, in hits that are refused, undecided, and in nobody's question; also in the references.
 const UNRELEASED: [&str; 3] = ["QZREFUSEDQZ", "QZUNDECIDEDQZ", "QZLONELYQZ"];
@@ -100,41 +101,10 @@ async fn nothing_unreleased_is_anywhere_at_the_other_node() {
         .await
         .unwrap();
     let asked = agencies.ask(&deal).await.unwrap();
-    let waiting = agencies.waiting(&asked).await.unwrap();
-    assert_eq!(waiting.len(), 4);
-    let mut redacted = None;
-    for entry in &waiting {
-        let page = agencies.page(&entry.item).await.unwrap();
-        let own = &page
-            .own_record
-            .iter()
-            .find(|field| field.field == "ref")
-            .unwrap()
-            .values[0];
-        match own.as_str() {
-            "k-released" => {
-                agencies.release(&entry.item, &[]).await.unwrap();
-            }
-            "k-redacted" => {
-                let decided = agencies
-                    .release(&entry.item, &["document_number"])
-                    .await
-                    .unwrap();
-                assert_eq!(decided.decision, "redacted");
-                redacted = Some(entry.item.clone());
-            }
-            own if own.contains(UNRELEASED[0]) => {
-                agencies.refuse(&entry.item).await.unwrap();
-            }
-            own => assert!(own.contains(UNRELEASED[1]), "{own} is a hit"),
-        }
-    }
+    let (redacted, unreleased) = decide(&agencies, &asked).await;
     let hits = agencies.answer(&asked).await.unwrap();
     assert_eq!(hits.len(), 2);
-    let redacted = hits
-        .iter()
-        .find(|hit| Some(&hit.id) == redacted.as_ref())
-        .unwrap();
+    let redacted = hits.iter().find(|hit| hit.id == redacted).unwrap();
     assert_eq!(
         redacted.match_keys,
         ["number"],
@@ -190,13 +160,44 @@ async fn nothing_unreleased_is_anywhere_at_the_other_node() {
         );
     }
     // Ids of hits that were not released mean nothing to the requester.
-    let of_hit = |id: &str| hits.iter().any(|hit| hit.id == id);
-    for entry in waiting.iter().filter(|entry| !of_hit(&entry.item)) {
-        assert_eq!(
-            requester.of_word(&entry.item),
-            [""; 0],
-            "{} left the responder",
-            entry.item
+    for id in unreleased {
+        assert!(
+            !responder.of_word(&id).is_empty(),
+            "{id} is where it belongs"
         );
+        assert_eq!(requester.of_word(&id), [""; 0], "{id} left the responder");
     }
+}
+
+/// Releases a hit, redacts one, refuses one and leaves one; returns the ids of the redacted and of the last two.
+async fn decide(agencies: &Agencies, asked: &Asked) -> (String, Vec<String>) {
+    let waiting = agencies.waiting(asked).await.expect("an inbox");
+    assert_eq!(waiting.len(), 4);
+    let mut redacted = None;
+    let mut unreleased = Vec::new();
+    for entry in waiting {
+        let hit = entry.item;
+        let page = agencies.page(&hit).await.expect("a page");
+        let own = value_of(&page.own_record, "ref").expect("a reference");
+        match own {
+            "k-released" => {
+                agencies.release(&hit, &[]).await.expect("a release");
+            }
+            "k-redacted" => {
+                let decided = agencies.release(&hit, &["document_number"]).await;
+                assert_eq!(decided.expect("a redaction").decision, "redacted");
+                redacted = Some(hit);
+            }
+            own if own.contains(UNRELEASED[0]) => {
+                agencies.refuse(&hit).await.expect("a refusal");
+                unreleased.push(hit);
+            }
+            own => {
+                assert!(own.contains(UNRELEASED[1]), "{own} is a hit");
+                unreleased.push(hit);
+            }
+        }
+    }
+    assert_eq!(unreleased.len(), 2);
+    (redacted.expect("one is redacted"), unreleased)
 }
