@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mandorla_kernels::{Element, EvaluationKey, Kernel};
 use rand_core::CryptoRng;
+use zeroize::Zeroize as _;
 
 use crate::error::{LocalFault, PeerFault, ProtocolError};
 use crate::evaluation::{
@@ -284,11 +285,13 @@ impl DeriveJob {
     /// `F(x)` for each match key, in order.
     pub fn run(&self, kernel: Kernel, match_keys: &[&[u8]]) -> Vec<PrfValue> {
         let key = &self.keys[usize::from(self.key_type)];
-        kernel
-            .derive(key, &self.domain_tag, match_keys)
+        let mut elements = kernel.derive(key, &self.domain_tag, match_keys);
+        let values = elements
             .iter()
             .zip(match_keys)
             .map(|(element, x)| PrfValue::new(&self.domain_tag, x, &self.public_key, element))
-            .collect()
+            .collect();
+        elements.zeroize();
+        values
     }
 }

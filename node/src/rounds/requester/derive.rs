@@ -59,12 +59,15 @@ fn own_question_fault(_: QuestionFault) -> RoundError {
     mandorla_protocol::LocalFault::CellCollision.into()
 }
 
+/// Values in the order of the rows, batch by batch.
+type Batches = Vec<Vec<PrfValue>>;
+
 /// `F(x)` of every own match key, by type and row.
 async fn derive_all(
     node: &Arc<Node>,
     deriving: &Deriving,
     index: &Arc<OwnIndex>,
-) -> Result<Vec<Vec<PrfValue>>, RoundError> {
+) -> Result<Vec<Batches>, RoundError> {
     let mut batches = JoinSet::new();
     for (of_type, key_type) in index.types().iter().zip(0_u8..) {
         let rows = u32::try_from(of_type.len()).expect("a type has fewer than 2^30 match keys");
@@ -92,11 +95,12 @@ async fn derive_all(
             batch.map_err(|error| RoundError::Storage(error.to_string()))??;
         by_type[usize::from(key_type)].push((start, values));
     }
+    // The batches stay as they are: values moved out of a batch would leave copies in it that nothing erases.
     Ok(by_type
         .into_iter()
         .map(|mut batches| {
             batches.sort_by_key(|(start, _)| *start);
-            batches.into_iter().flat_map(|(_, values)| values).collect()
+            batches.into_iter().map(|(_, values)| values).collect()
         })
         .collect())
 }
@@ -108,7 +112,7 @@ fn write_files(
     deriving: &Deriving,
     index: &OwnIndex,
     numbers: &[u32],
-    values: &[Vec<PrfValue>],
+    values: &[Batches],
 ) -> Result<(), RoundError> {
     let dir = node.store.runs_dir();
     for name in [cells_name(round), hits_name(round), numbers_name(round)] {
@@ -195,7 +199,7 @@ struct Row<'a> {
 /// Every own match key with its value.
 fn rows<'a>(
     index: &'a OwnIndex,
-    values: &'a [Vec<PrfValue>],
+    values: &'a [Batches],
 ) -> impl Iterator<Item = (Row<'a>, &'a PrfValue)> {
     index
         .types()
@@ -203,15 +207,19 @@ fn rows<'a>(
         .zip(values)
         .zip(0_u8..)
         .flat_map(|((of_type, values), key_type)| {
-            values.iter().enumerate().map(move |(row, value)| {
-                (
-                    Row {
-                        key_type,
-                        holders: of_type.holders(row),
-                    },
-                    value,
-                )
-            })
+            values
+                .iter()
+                .flatten()
+                .enumerate()
+                .map(move |(row, value)| {
+                    (
+                        Row {
+                            key_type,
+                            holders: of_type.holders(row),
+                        },
+                        value,
+                    )
+                })
         })
 }
 
