@@ -60,7 +60,8 @@ fn store(
 ) -> Result<DatasetRecord, ApiError> {
     let mut rows = NewRows::begin(node)?;
     let facts = read(file, map, |subject| rows.push(subject))?;
-    if facts.subjects == 0 {
+    // A list that nobody is on is a list; a list of which nothing could be read is a mistake.
+    if facts.subjects == 0 && facts.report.rows_in > 0 {
         let message = format!(
             "none of {} rows became a subject; nothing was kept",
             facts.report.rows_in

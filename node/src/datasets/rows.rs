@@ -21,11 +21,11 @@ const NEXT: &str = "next";
 /// Visits the subjects of a generation, in the order of their indexes from 0.
 ///
 /// # Errors
-/// The visitor's own, and [`StoreError::NotAStore`] where a row is missing or unreadable, or all are: a generation has at
-/// least one, so its rows were removed.
+/// The visitor's own, and [`StoreError::NotAStore`] where a row is unreadable, or there are not exactly `subjects`.
 pub(crate) fn for_each_subject<E: From<StoreError>>(
     node: &Node,
     generation: u64,
+    subjects: u64,
     mut visit: impl FnMut(u64, Subject) -> Result<(), E>,
 ) -> Result<(), E> {
     let tx = node.store.read()?;
@@ -42,7 +42,7 @@ pub(crate) fn for_each_subject<E: From<StoreError>>(
             Ok::<_, E>(ControlFlow::Continue(()))
         },
     )?;
-    if expected == 0 {
+    if expected != subjects {
         return Err(damaged().into());
     }
     Ok(())

@@ -138,10 +138,13 @@ impl Serve for RoundPlan {
         let resolved = resolve(node, &self.round)?;
         let refusals = refusal(node, &self.round, &resolved)?;
         let rules = resolved.ruled.agreement.linkage_rules().clone();
-        let (inner, generation) = (Arc::clone(node), resolved.dataset.generation);
+        let (inner, rows) = (
+            Arc::clone(node),
+            (resolved.dataset.generation, resolved.dataset.subjects),
+        );
         let index = node
             .workers
-            .run(move || OwnIndex::build(&inner, generation, &rules))
+            .run(move || OwnIndex::build(&inner, rows, &rules))
             .await
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
             .map_err(storage)?;

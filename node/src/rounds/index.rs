@@ -23,16 +23,16 @@ pub(crate) struct TypeIndex {
 }
 
 impl OwnIndex {
-    /// Derives the match keys of every subject of a dataset generation.
+    /// Derives the match keys of every subject of a dataset generation that has so many subjects.
     pub(crate) fn build(
         node: &Node,
-        generation: u64,
+        (generation, subjects): (u64, u64),
         rules: &LinkageRules,
     ) -> Result<Self, StoreError> {
         let mut raw: Vec<Vec<(Box<[u8]>, u32)>> = Vec::new();
         raw.resize_with(rules.match_key_rules().len(), Vec::new);
         let mut key_types = Vec::new();
-        for_each_subject(node, generation, |index, subject| {
+        for_each_subject(node, generation, subjects, |index, subject| {
             let keys = rules.match_keys(&subject);
             key_types.push(key_types_present(&keys));
             let index = u32::try_from(index).expect("a dataset has fewer than 2^30 subjects");

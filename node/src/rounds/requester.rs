@@ -71,11 +71,15 @@ pub(crate) async fn drive(node: Arc<Node>, id: String) {
                     record.detail = format!("trying again: {error}");
                     Ok(())
                 });
+                // A peer that keeps quiet says itself that it will soon be back.
+                let is_quiet = matches!(error, RoundError::Quiet);
                 tokio::select! {
-                    () = sleep(retry) => {}
+                    () = sleep(if is_quiet { RETRY_FIRST } else { retry }) => {}
                     _ = stopping.changed() => return,
                 }
-                retry = (retry * 2).min(RETRY_MAX);
+                if !is_quiet {
+                    retry = (retry * 2).min(RETRY_MAX);
+                }
             }
             Err(error) => end(&node, &record, &error),
         }

@@ -58,7 +58,7 @@ pub(super) fn check_directions(terms: &Terms, f: &mut Findings) {
 fn check_limits(terms: &Terms, limits: &Limits, name: &str, responder: &str, f: &mut Findings) {
     let at = |field: &str| format!("limits.{name}.{field}");
     require_range(limits.max_set, 1, SET_SUBJECTS_MAX, &at("max_set"), f);
-    require_range(limits.min_set, 1, limits.max_set.max(1), &at("min_set"), f);
+    require_range(limits.min_set, 0, limits.max_set.max(1), &at("min_set"), f);
     let responder_max = responder_subjects_max(terms, limits, responder);
     require_range(
         responder_max,

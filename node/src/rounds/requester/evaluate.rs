@@ -43,10 +43,10 @@ pub(super) async fn run(node: &Arc<Node>, record: &RoundRecord) -> Result<(), Ro
         .ok_or_else(|| RoundError::NotAllowed(format!("dataset {} is gone", record.dataset)))?;
     let index = {
         let (node, rules) = (Arc::clone(node), ruled.agreement.linkage_rules().clone());
-        let generation = record.generation;
+        let rows = (record.generation, record.subjects);
         node.clone()
             .workers
-            .run(move || OwnIndex::build(&node, generation, &rules))
+            .run(move || OwnIndex::build(&node, rows, &rules))
             .await??
     };
     let index = Arc::new(index);
@@ -293,8 +293,12 @@ async fn reconnect(
         };
         match attempt.await {
             Ok(connected) => return Ok(connected),
-            Err(error)
-                if error.is_passing() && node.clock.now_s() <= terms.question_deadline() => {}
+            Err(RoundError::Refused(Refusal::UnknownRound)) if lock(machine).chunks_done() == 0 => {
+                let why = "the peer has not got the confirmation: the terms are made anew";
+                return Err(RoundError::Line(why.to_owned()));
+            }
+            Err(error) if error.is_passing() && node.clock.now_s() <= terms.question_deadline() => {
+            }
             Err(error) => return Err(error),
         }
     }

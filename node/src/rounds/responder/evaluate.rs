@@ -47,10 +47,10 @@ pub(super) async fn run(
     super::question::must_be_live(ruled_of(node, record)?.state)?;
     let blinding = restore(node, record)?;
     let rules = ruled_of(node, record)?.agreement.linkage_rules().clone();
-    let (inner, generation) = (Arc::clone(node), record.generation);
+    let (inner, rows) = (Arc::clone(node), (record.generation, record.subjects));
     let index = node
         .workers
-        .run(move || OwnIndex::build(&inner, generation, &rules))
+        .run(move || OwnIndex::build(&inner, rows, &rules))
         .await??;
     go_on(node, connection, stream, record, blinding, &Arc::new(index)).await
 }

@@ -191,10 +191,10 @@ async fn build_index(
     dataset: &DatasetRecord,
 ) -> Result<OwnIndex, RoundError> {
     let (inner, rules) = (Arc::clone(node), ruled.agreement.linkage_rules().clone());
-    let generation = dataset.generation;
+    let rows = (dataset.generation, dataset.subjects);
     Ok(node
         .workers
-        .run(move || OwnIndex::build(&inner, generation, &rules))
+        .run(move || OwnIndex::build(&inner, rows, &rules))
         .await??)
 }
 
