@@ -7,6 +7,7 @@
 //!                   │         └── …
 //!        Deal ──────┤  the agreement: what varies between tests
 //!        List ──────┤  a table, its map file, and the subjects that a node makes of it ──► expected: a plaintext join
+//!        Line ──────┤  a relay between two nodes, to be cut, slowed down and listened to
 //!        Traces ────┘  every file, message and reply of a node, to be searched for what it must not know
 //! ```
 //! The nodes are processes of the real binary beside the tests' own, which is built anew where it is older than its
@@ -15,12 +16,19 @@
 mod agencies;
 mod agreement;
 mod binary;
+mod line;
 mod lists;
 pub mod recover;
+mod relay;
 mod search;
 
 pub use agencies::{Agencies, Asked, BOTH_ROLES, CASE, STEP_WITHIN};
 pub use agreement::{Deal, PURPOSE, match_key};
 pub use binary::program;
+pub use line::{
+    Line, entries, evaluated, follow, is_the_join, logs_agree, numbered, numbers_deal, propose,
+    until_logged,
+};
 pub use lists::{Joined, List, expected, found, key_types};
+pub use relay::{Datagram, Relay, Toward};
 pub use search::{Traces, files_named};
