@@ -42,3 +42,23 @@ pub(crate) fn charge(
     let before = tx.find(EVALUATIONS, key)?.unwrap_or(0);
     tx.put(EVALUATIONS, key, &(before + evaluations))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_charged_by_a_clock_that_was_ahead_still_counts() {
+        let (_dir, _, node) = crate::test_node::node();
+        let used_now = node.store.write_unlogged(|tx| {
+            charge(tx, "A", "number", 40, 10 * DAY_S)?;
+            charge(tx, "A", "number", 2, 3 * DAY_S)?;
+            charge(tx, "A", "other", 7, 3 * DAY_S)?;
+            used(tx, "A", "number", DAY_S, 3 * DAY_S)
+        });
+        assert_eq!(
+            used_now.map_err(|error: StoreError| error.to_string()),
+            Ok(42)
+        );
+    }
+}

@@ -27,3 +27,19 @@ pub(crate) fn commit_to_ledger(node: &Node) -> Result<LedgerCommitment, RoundErr
         salt,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_commitments_to_one_ledger_have_nothing_in_common() {
+        let (_dir, _, node) = crate::test_node::node();
+        let [one, other] = [
+            commit_to_ledger(&node).unwrap(),
+            commit_to_ledger(&node).unwrap(),
+        ];
+        assert_ne!(one.salt, other.salt);
+        assert_ne!(one.digest, other.digest);
+    }
+}

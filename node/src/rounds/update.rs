@@ -180,3 +180,51 @@ fn day_text(now_s: u64) -> String {
         |time| time.strftime("%Y%m%d").to_string(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::dataset::DatasetRecord;
+    use crate::records::round::{About, Side};
+
+    #[test]
+    fn a_step_is_void_where_the_round_is_elsewhere_by_now() {
+        let (_dir, _, node) = crate::test_node::node();
+        let dataset: DatasetRecord = serde_json::from_value(serde_json::json!({
+            "name": "list", "generation": 1, "subjects": 0, "fields": [], "digest": "", "loaded_at": 0,
+            "report": {"rows_in": 0, "accepted": 0, "rejected": {}, "warnings": [], "file_digest": "", "dry_run": false},
+        }))
+        .unwrap();
+        let about = About {
+            peer: "RS",
+            agreement: "A",
+            purpose: "P",
+            dataset: &dataset,
+            peer_dataset: "register",
+        };
+        let record = RoundRecord::begin(Side::Requester, RoundState::Negotiating, &about, 0);
+        node.store
+            .write_unlogged::<_, StoreError>(|tx| tx.put(DATASETS, "list", &dataset))
+            .unwrap();
+        let event = || node.event("round.tried");
+        let id = create::<StoreError>(&node, "R", record, event(), |_, _| Ok(()))
+            .unwrap()
+            .id;
+
+        let step = |from: &[RoundState], to| {
+            update::<StoreError>(&node, &id, from, event(), |_, record| {
+                record.state = to;
+                Ok(())
+            })
+        };
+        step(&[RoundState::Negotiating], RoundState::Ended).unwrap();
+        let entries = node.store.read().unwrap().ledger().unwrap().size();
+        step(
+            &[RoundState::Negotiating, RoundState::Evaluating],
+            RoundState::AwaitingApproval,
+        )
+        .unwrap_err();
+        assert_eq!(find(&node, &id).unwrap().unwrap().state, RoundState::Ended);
+        assert_eq!(node.store.read().unwrap().ledger().unwrap().size(), entries);
+    }
+}
