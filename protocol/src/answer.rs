@@ -20,7 +20,12 @@ const SLOT_AT: usize = 40;
 
 /// Bytes of every answer under the terms.
 pub fn answer_bytes(terms: &Terms) -> usize {
-    HEADER_BYTES + usize::from(terms.offer().max_release) * place_bytes(terms) + SIGNATURE_BYTES
+    answer_bytes_for(terms.offer().max_release, place_bytes(terms))
+}
+
+/// Bytes of an answer with so many places of such a size.
+pub(crate) fn answer_bytes_for(places: u16, place_bytes: usize) -> usize {
+    HEADER_BYTES + usize::from(places) * place_bytes + SIGNATURE_BYTES
 }
 
 /// A frozen answer: what the slot serves, however often it is asked.

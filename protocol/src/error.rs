@@ -147,12 +147,6 @@ pub enum LocalFault {
     /// The deadline of the question has passed.
     #[error("the question has lapsed")]
     Lapsed,
-    /// Terms or a record are not well-formed.
-    #[error("{0} is not well-formed")]
-    Malformed(&'static str),
-    /// The randomness source failed.
-    #[error("no randomness")]
-    Randomness,
 }
 
 /// A no that goes over the wire: a function of terms, clocks and the request only.

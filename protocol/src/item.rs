@@ -33,11 +33,12 @@ const LENGTH_BYTES: usize = 4;
 
 /// Bytes of a place under the terms.
 pub fn place_bytes(terms: &Terms) -> usize {
-    HEAD_BYTES
-        + PROOF_BYTES * terms.key_types()
-        + terms.offer().item_bytes as usize
-        + TAG_BYTES
-        + SIGNATURE_BYTES
+    place_bytes_for(terms.key_types(), terms.offer().item_bytes)
+}
+
+/// Bytes of a place with so many key types and so large a package.
+pub(crate) fn place_bytes_for(key_types: usize, item_bytes: u32) -> usize {
+    HEAD_BYTES + PROOF_BYTES * key_types + item_bytes as usize + TAG_BYTES + SIGNATURE_BYTES
 }
 
 /// What a released item tells, encrypted under all proven hit keys.

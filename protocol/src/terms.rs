@@ -5,11 +5,13 @@
 use crate::hash::framed;
 use bincode::{Decode, Encode};
 
+use crate::answer::answer_bytes_for;
 use crate::codec::encode;
 use crate::error::{PeerFault, Refusal};
 use crate::evaluation::CHUNK_ROWS;
 use crate::hash::h256;
 use crate::ids::{Digest, NodeKey, RoundId};
+use crate::item::place_bytes_for;
 use crate::labels;
 
 /// The only suite of version 1: ristretto255 with SHA-512.
@@ -333,6 +335,12 @@ impl TermsRules {
             self.keys_max(self.requester_subjects_max),
             self.keys_max(self.responder_subjects_max),
         )
+    }
+
+    /// Bytes of every answer under these rules.
+    pub fn answer_bytes(&self) -> usize {
+        let place = place_bytes_for(self.key_types.len(), self.item_bytes);
+        answer_bytes_for(self.max_release, place)
     }
 
     fn keys_max(&self, subjects_max: u64) -> u64 {

@@ -312,6 +312,9 @@ fn no_more_items_leave_than_there_are_places() {
     let mut world = World::new(plan);
     let report = world.run().unwrap();
     assert_eq!((report.outcome.pairs.len(), report.opened.len()), (5, 3));
+    // What a plan of the round says beforehand is what comes.
+    let planned = world.plan.terms_rules().answer_bytes();
+    assert_eq!(report.answers[0].bytes().len(), planned);
 }
 
 #[test]

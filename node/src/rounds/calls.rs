@@ -152,7 +152,6 @@ impl Serve for RoundPlan {
         let cells = 1_u64
             << size_class_log2(index.incidences()).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX);
         let cell_bytes = u64::from(terms.tag_bytes()) + mandorla_protocol::PAYLOAD_BYTES as u64;
-        let place_bytes = 109 + 32 * terms.key_types.len() as u64 + u64::from(terms.item_bytes);
         Ok(RoundPlanned {
             agreement: format!("{} ({})", self.round.agreement, resolved.ruled.state),
             subjects: index.subjects(),
@@ -164,7 +163,7 @@ impl Serve for RoundPlan {
                 .collect(),
             cells,
             question_bytes: cells * cell_bytes,
-            answer_bytes: 143 + u64::from(terms.max_release) * place_bytes,
+            answer_bytes: terms.answer_bytes() as u64,
             slots_s: terms.slots_s.iter().map(|&slot| slot.into()).collect(),
             refusals: refusals.into_iter().map(|error| error.message).collect(),
         })
