@@ -22,9 +22,10 @@ use mandorla_control::{
     AgreementLint, AgreementList, AgreementPropose, AgreementShow, AgreementSign, AgreementSuspend,
     AgreementText, AgreementView, ApiError, Call, ErrorCode, LintFinding, PartySignature,
 };
-use mandorla_store::WriteTx;
+use mandorla_store::{AgreementRef, WriteTx};
 
 pub(crate) use self::held::Held;
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::peers::{self, CardFields};
@@ -56,6 +57,15 @@ pub(crate) fn find_by_hash(node: &Node, hash: &[u8; 32]) -> Option<(Agreement, S
     let (_, record) = rows.into_iter().find(|(_, record)| of_hash(record))?;
     let held = Held::new(record, node.clock.now_s()).ok()?;
     Some((held.agreement, held.state))
+}
+
+/// How the ledger names an agreement.
+pub(crate) fn reference(agreement: &Agreement) -> AgreementRef {
+    AgreementRef {
+        id: agreement.id().to_owned(),
+        version: agreement.version(),
+        hash: hex::encode(agreement.hash()),
+    }
 }
 
 /// Every agreement of this node.
@@ -131,7 +141,7 @@ impl ServeBlocking for AgreementPropose {
                 Some(record) => Held::new(record, node.clock.now_s())?,
                 None => Held::new(fresh, node.clock.now_s())?,
             };
-            sign_in::<Self>(node, tx, held, "agreement.proposed", caller)
+            sign_in::<Self>(node, tx, held, Event::AgreementProposed, caller)
         })?;
         Ok(held.view(node.code()))
     }
@@ -141,7 +151,7 @@ impl ServeBlocking for AgreementSign {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
         let held = node.store.write(|tx| {
             let held = find_in(node, tx, &self.id)?;
-            sign_in::<Self>(node, tx, held, "agreement.signed", caller)
+            sign_in::<Self>(node, tx, held, Event::AgreementSigned, caller)
         })?;
         Ok(held.view(node.code()))
     }
@@ -152,7 +162,7 @@ fn sign_in<C: Call>(
     node: &Node,
     tx: &WriteTx<'_>,
     mut held: Held,
-    event: &str,
+    event: Event,
     caller: &Caller,
 ) -> Result<Held, Failed> {
     check_parties(node, &held.agreement)?;
@@ -189,7 +199,7 @@ impl ServeBlocking for AgreementActivate {
             }
             let bytes = activation_bytes(&held.agreement.hash(), held::ACTIVATION_SEQUENCE);
             held.record.activations.push(own_signature(node, &bytes));
-            store::<Self>(node, tx, held, "agreement.activated", caller, &[])
+            store::<Self>(node, tx, held, Event::AgreementActivated, caller, &[])
         })?;
         Ok(held.view(node.code()))
     }
@@ -215,7 +225,7 @@ impl ServeBlocking for AgreementSuspend {
             }
             held.record.suspended = true;
             let reason = [("reason", self.reason.as_str())];
-            store::<Self>(node, tx, held, "agreement.suspended", caller, &reason)
+            store::<Self>(node, tx, held, Event::AgreementSuspended, caller, &reason)
         })?;
         Ok(held.view(node.code()))
     }
@@ -254,7 +264,7 @@ impl ServeBlocking for AgreementImport {
                 ("signed_by", signed.as_str()),
                 ("activated_by", activated.as_str()),
             ];
-            store::<Self>(node, tx, held, "agreement.imported", caller, &details)
+            store::<Self>(node, tx, held, Event::AgreementImported, caller, &details)
         })?;
         Ok(held.view(node.code()))
     }
@@ -292,7 +302,7 @@ fn store<C: Call>(
     node: &Node,
     tx: &WriteTx<'_>,
     held: Held,
-    event: &str,
+    event: Event,
     caller: &Caller,
     details: &[(&str, &str)],
 ) -> Result<Held, Failed> {
@@ -300,9 +310,7 @@ fn store<C: Call>(
     tx.put(AGREEMENTS, held.agreement.id(), &held.record)?;
     let mut event = node
         .event_by(event, caller, role_of(caller, C::ROLES))
-        .agreement(held.agreement.id())
-        .detail("version", held.agreement.version())
-        .detail("hash", hex::encode(held.agreement.hash()))
+        .agreement(reference(&held.agreement))
         .detail("state", held.state_word());
     for (name, value) in details {
         event = event.detail(*name, *value);

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::events::Event;
 use crate::node::Node;
 use crate::peers::{self, KnownPeers};
 use crate::rounds;
@@ -123,7 +124,7 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let _ = timeout(DRAIN_TIMEOUT, endpoint.drained()).await;
     let _ = accepting.await;
     node.store
-        .write(|tx| tx.append_ledger(node.event("node.stopped")))?;
+        .write(|tx| tx.append_ledger(node.event(Event::NodeStopped)))?;
     match failed {
         Some(Ok(Err(error))) => Err(error.into()),
         Some(Err(panic)) => Err(io::Error::other(panic).into()),
@@ -133,7 +134,7 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
 
 fn record_start(node: &Node, address: SocketAddr) -> Result<(), StoreError> {
     let event = node
-        .event("node.started")
+        .event(Event::NodeStarted)
         .detail("version", env!("CARGO_PKG_VERSION"))
         .detail("listen", address.to_string())
         .detail("kernel", node.kernel.level().to_string());

@@ -18,6 +18,7 @@ use mandorla_control::{
 use mandorla_store::{StoreError, WriteTx};
 
 pub(crate) use self::rows::{for_each_subject, subject, sweep};
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
@@ -73,7 +74,7 @@ impl ServeBlocking for DatasetRemove {
             tx.remove(DATASETS, name)?;
             let event = node
                 .event_by(
-                    "dataset.removed",
+                    Event::DatasetRemoved,
                     caller,
                     role_of(caller, DatasetRemove::ROLES),
                 )

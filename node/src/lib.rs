@@ -21,6 +21,7 @@ mod control_stream;
 mod daemon;
 mod data_dir;
 mod datasets;
+mod events;
 mod failed;
 mod identity;
 mod logging;

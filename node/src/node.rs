@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::Event;
 use crate::identity::Identity;
 use crate::review::Desk;
 use crate::rounds::{Runtime, Workers};
@@ -80,12 +81,12 @@ impl Node {
     }
 
     /// A ledger event at this moment.
-    pub(crate) fn event(&self, event: &str) -> LedgerEvent {
-        LedgerEvent::new(self.clock.now_s(), event)
+    pub(crate) fn event(&self, event: Event) -> LedgerEvent {
+        LedgerEvent::new(self.clock.now_s(), event.operation(), event.name())
     }
 
     /// A ledger event by a caller in a role.
-    pub(crate) fn event_by(&self, event: &str, caller: &Caller, role: Role) -> LedgerEvent {
+    pub(crate) fn event_by(&self, event: Event, caller: &Caller, role: Role) -> LedgerEvent {
         self.event(event).by(caller.name.clone(), role.word())
     }
 }

@@ -16,6 +16,7 @@ use mandorla_transport::PeerKey;
 
 pub(crate) use self::card::CardFields;
 pub(crate) use self::reach::{KnownPeers, address_of, answer_ping, note_seen};
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::agreement::AGREEMENTS;
@@ -139,8 +140,8 @@ impl ServeBlocking for PeerAdd {
 }
 
 /// The record of a card that is added. A known peer may move to another address; other keys make another peer.
-fn added(tx: &WriteTx<'_>, card: &CardFields) -> Result<(&'static str, PeerRecord), Failed> {
-    let mut event = "peer.added";
+fn added(tx: &WriteTx<'_>, card: &CardFields) -> Result<(Event, PeerRecord), Failed> {
+    let mut event = Event::PeerAdded;
     let mut kept = None;
     for (code, record) in tx.scan_all(PEERS)? {
         let known = CardFields::of_record(&record);
@@ -148,7 +149,7 @@ fn added(tx: &WriteTx<'_>, card: &CardFields) -> Result<(&'static str, PeerRecor
             .as_ref()
             .is_some_and(|known| known.keys() == card.keys());
         if code == card.code && same_keys {
-            event = "peer.updated";
+            event = Event::PeerUpdated;
             kept = Some(record);
         } else if code == card.code {
             let message = format!("there is a peer {code} with other keys");
@@ -199,7 +200,7 @@ impl ServeBlocking for PeerVerify {
                 record.verified = true;
                 tx.put(PEERS, self.peer.as_str(), &record)?;
                 let event = node
-                    .event_by("peer.verified", caller, PeerVerify::ROLES[0])
+                    .event_by(Event::PeerVerified, caller, PeerVerify::ROLES[0])
                     .detail("peer", record.code.clone())
                     .detail("fingerprint", record.fingerprint.clone());
                 tx.append_ledger(event)?;
@@ -262,7 +263,7 @@ impl ServeBlocking for PeerRemove {
             }
             tx.remove(PEERS, self.peer.as_str())?;
             let event = node
-                .event_by("peer.removed", caller, PeerRemove::ROLES[0])
+                .event_by(Event::PeerRemoved, caller, PeerRemove::ROLES[0])
                 .detail("peer", record.code.clone())
                 .detail("fingerprint", record.fingerprint.clone());
             tx.append_ledger(event)?;

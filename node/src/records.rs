@@ -11,4 +11,4 @@ pub(crate) mod quota;
 pub(crate) mod round;
 
 /// Version of all tables together.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;

@@ -30,6 +30,7 @@ use tokio::time::timeout;
 pub(crate) use self::caller::SocketPeer;
 pub(crate) use self::socket::ControlSocket;
 pub use self::socket::SocketError;
+use crate::events::Event;
 use crate::node::{Caller, Node, storage};
 
 /// Most bytes of a call in JSON: an agreement, the largest of them, has 256 KiB before escaping.
@@ -170,7 +171,7 @@ pub(crate) async fn admit(
         let held: Vec<&str> = caller.roles.iter().map(|role| role.word()).collect();
         let needed: Vec<&str> = roles.iter().map(|role| role.word()).collect();
         let event = node
-            .event("call.refused")
+            .event(Event::CallRefused)
             .by(caller.name, held.join("+"))
             .detail("call", path)
             .detail("needs", needed.join("|"));

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::rows::{NewRows, sweep_locked, try_lock};
 use super::upload::ROLES;
 use super::view;
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node};
 use crate::records::dataset::{DATASETS, DatasetRecord};
@@ -77,7 +78,7 @@ fn store(
         .map(|(reason, rows)| (reason.clone(), rows.rows.into()))
         .collect();
     let event = node
-        .event_by("dataset.loaded", caller, role_of(caller, ROLES))
+        .event_by(Event::DatasetLoaded, caller, role_of(caller, ROLES))
         .detail("dataset", record.name.clone())
         .detail("generation", record.generation)
         .detail("rows_in", report.rows_in)

@@ -56,7 +56,7 @@ fn rows(node: &Node) -> usize {
 fn round(generation: u64, state: RoundState) -> RoundRecord {
     serde_json::from_value(serde_json::json!({
         "id": "R-1", "side": "requester", "revision": 1, "state": state, "detail": "", "peer": "RS",
-        "agreement": "A", "purpose": "P", "case_reference": null, "dataset": "list", "generation": generation,
+        "agreement": "A", "agreement_version": 1, "agreement_hash": "", "purpose": "P", "case_reference": null, "dataset": "list", "generation": generation,
         "peer_dataset": "registry", "subjects": 1, "proposed_by": null, "started_at": 0, "attempts": 0,
         "terms": null, "machine": null, "t0": null, "chunks_done": 0, "terms_logged": true, "evaluation_logged": false, "withdraw": null,
         "over_max_overlap": false, "places": [], "wire_sent": 0, "wire_received": 0

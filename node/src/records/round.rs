@@ -1,7 +1,7 @@
 //! Rounds, on either side.
 
 use mandorla_protocol::{Digest, Terms, decode, encode};
-use mandorla_store::Table;
+use mandorla_store::{AgreementRef, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::records::dataset::DatasetRecord;
@@ -109,6 +109,9 @@ pub(crate) struct RoundRecord {
     /// Party code of the peer.
     pub peer: String,
     pub agreement: String,
+    pub agreement_version: u32,
+    /// Hash of its exact text, hexadecimal.
+    pub agreement_hash: String,
     pub purpose: String,
     pub case_reference: Option<String>,
     /// Own dataset, and the generation of its rows that this round uses.
@@ -153,7 +156,7 @@ pub(crate) struct RoundRecord {
 /// What a round is about, on either side.
 pub(crate) struct About<'a> {
     pub peer: &'a str,
-    pub agreement: &'a str,
+    pub agreement: AgreementRef,
     pub purpose: &'a str,
     pub dataset: &'a DatasetRecord,
     pub peer_dataset: &'a str,
@@ -169,7 +172,9 @@ impl RoundRecord {
             state,
             detail: String::new(),
             peer: about.peer.to_owned(),
-            agreement: about.agreement.to_owned(),
+            agreement: about.agreement.id.clone(),
+            agreement_version: about.agreement.version,
+            agreement_hash: about.agreement.hash.clone(),
             purpose: about.purpose.to_owned(),
             case_reference: None,
             dataset: about.dataset.name.clone(),
@@ -193,6 +198,15 @@ impl RoundRecord {
             places: Vec::new(),
             wire_sent: 0,
             wire_received: 0,
+        }
+    }
+
+    /// The text of the agreement that the round runs under.
+    pub(crate) fn agreement_ref(&self) -> AgreementRef {
+        AgreementRef {
+            id: self.agreement.clone(),
+            version: self.agreement_version,
+            hash: self.agreement_hash.clone(),
         }
     }
 

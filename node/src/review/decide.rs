@@ -15,6 +15,7 @@ use mandorla_store::WriteTx;
 
 use super::inbox::hit_of;
 use super::release::{Draft, draft, releasable};
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node};
 use crate::records::hit::{DecisionRecord, FirstRelease, HITS, HitRecord};
@@ -28,7 +29,7 @@ impl ServeBlocking for ReviewApprove {
         not_own(node, &round, caller)?;
         must_be_live(node, &round)?;
         let event = node
-            .event_by("question.approved", caller, Role::Authoriser)
+            .event_by(Event::QuestionApproved, caller, Role::Authoriser)
             .detail("reason", self.reason);
         update::<Failed>(node, &round.id, &RoundState::ALL, event, |_, record| {
             let question: PendingQuestion = (record.state == RoundState::AwaitingApproval)
@@ -61,7 +62,7 @@ impl ServeBlocking for ReviewDecline {
         let round = required(node, &self.round)?;
         not_own(node, &round, caller)?;
         let event = node
-            .event_by("question.declined", caller, Role::Authoriser)
+            .event_by(Event::QuestionDeclined, caller, Role::Authoriser)
             .detail("reason", self.reason);
         if round.state != RoundState::AwaitingApproval {
             return Err(wrong_state(&round));
@@ -93,7 +94,7 @@ impl ServeBlocking for ReviewRelease {
             .collect::<Result<Vec<_>, _>>()?;
         let mut effect = Vec::new();
         let event = node
-            .event_by("hit.released", caller, Role::Authoriser)
+            .event_by(Event::HitReleased, caller, Role::Authoriser)
             .detail("hit", self.hit.clone())
             .detail("reason", self.reason.clone())
             .detail("dropped", self.drop.clone());
@@ -160,7 +161,7 @@ impl ServeBlocking for ReviewRefuse {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let (round, _, _) = hit_of(node, &self.hit)?;
         let event = node
-            .event_by("hit.refused", caller, Role::Authoriser)
+            .event_by(Event::HitRefused, caller, Role::Authoriser)
             .detail("hit", self.hit.clone())
             .detail("reason", self.reason.clone());
         update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {

@@ -10,6 +10,7 @@ use mandorla_protocol::responder::Questioned;
 
 use super::release::{evidence, releasable};
 use crate::datasets::subject;
+use crate::events::Event;
 use crate::node::{Caller, Node, storage};
 use crate::records::hit::{HIT_ROUNDS, HITS, HitRecord};
 use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
@@ -119,7 +120,7 @@ impl ServeBlocking for ReviewShow {
         };
         // Looking at a person's record is recorded too.
         let event = node
-            .event("review.viewed")
+            .event(Event::ReviewViewed)
             .by(caller.name.clone(), "review")
             .round(item.entry.round.clone())
             .detail("item", item.entry.item.clone());

@@ -16,6 +16,7 @@ use super::start;
 use super::update::{create, required, update};
 use super::view::view;
 use crate::agreements;
+use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
@@ -175,12 +176,12 @@ impl Serve for RoundPropose {
         let request = self.round;
         let resolved = resolve(node, &request)?;
         if let Some(error) = refusal(node, &request, &resolved)? {
-            log_refusal(node, caller, &request, &error)?;
+            log_refusal(node, caller, &resolved.ruled, &error)?;
             return Err(error);
         }
         let about = About {
             peer: &request.peer,
-            agreement: &request.agreement,
+            agreement: agreements::reference(&resolved.ruled.agreement),
             purpose: &request.purpose,
             dataset: &resolved.dataset,
             peer_dataset: &resolved.peer_dataset,
@@ -191,7 +192,7 @@ impl Serve for RoundPropose {
         record.case_reference = Some(request.case_reference.trim().to_owned());
         record.proposed_by = Some(caller.name.clone());
         let event = node
-            .event_by("round.proposed", caller, Role::Analyst)
+            .event_by(Event::RoundProposed, caller, Role::Analyst)
             .detail("peer", record.peer.clone())
             .detail("purpose", record.purpose.clone())
             .detail(
@@ -216,13 +217,13 @@ impl Serve for RoundPropose {
 fn log_refusal(
     node: &Node,
     caller: &Caller,
-    request: &RoundRequest,
+    ruled: &Ruled,
     error: &ApiError,
 ) -> Result<(), ApiError> {
     let event = node
-        .event_by("round.refused", caller, Role::Analyst)
-        .agreement(request.agreement.clone())
-        .detail("peer", request.peer.clone())
+        .event_by(Event::RoundRefused, caller, Role::Analyst)
+        .agreement(agreements::reference(&ruled.agreement))
+        .detail("peer", ruled.responder.clone())
         .detail("why", error.message.clone());
     node.store
         .write::<_, mandorla_store::StoreError>(|tx| tx.append_ledger(event).map(|_| ()))
@@ -278,7 +279,7 @@ impl Serve for RoundCancel {
     async fn serve(self, node: &Arc<Node>, caller: &Caller) -> Result<RoundView, ApiError> {
         required(node, &self.round)?;
         let event = node
-            .event_by("round.cancelled", caller, Role::Analyst)
+            .event_by(Event::RoundCancelled, caller, Role::Analyst)
             .detail("reason", self.reason);
         let record = end_own_round(node, &self.round, event, EndReason::Cancelled)?;
         view(node, &record).map_err(storage)

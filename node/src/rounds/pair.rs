@@ -9,6 +9,7 @@ use mandorla_protocol::{
 use mandorla_store::{StoreError, WriteTx};
 
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::pair::{OfferRecord, PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
 use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
@@ -72,7 +73,7 @@ pub(crate) async fn settle(
         Err(error) => {
             tracing::warn!(round = %round.id, %error, "the peer does not countersign the pair log");
             let event = node
-                .event("pair_log.not_countersigned")
+                .event(Event::PairLogNotCountersigned)
                 .round(round.id.clone())
                 .detail("peer", round.peer.clone())
                 .detail("why", error.to_string());

@@ -20,6 +20,7 @@ use mandorla_protocol::requester::PendingQuestion;
 use mandorla_transport::{Connection, PeerKey};
 use tokio::time::sleep;
 
+use crate::events::Event;
 use crate::node::Node;
 use crate::peers;
 use crate::records::round::{RoundRecord, RoundState};
@@ -162,7 +163,7 @@ fn lapse_if_late(node: &Node, record: &RoundRecord) -> Result<bool, RoundError> 
         node,
         &record.id,
         &[RoundState::AwaitingApproval, RoundState::Sending],
-        node.event("round.lapsed"),
+        node.event(Event::RoundLapsed),
         |_, record| {
             record.state = RoundState::Withdrawing;
             record.withdraw = Some(EndReason::Lapsed as u8);
@@ -177,7 +178,9 @@ fn lapse_if_late(node: &Node, record: &RoundRecord) -> Result<bool, RoundError> 
 fn end(node: &Node, record: &RoundRecord, error: &RoundError) {
     tracing::warn!(round = %record.id, %error, "round ended");
     let reason = error.to_string();
-    let event = node.event("round.ended").detail("reason", reason.clone());
+    let event = node
+        .event(Event::RoundEnded)
+        .detail("reason", reason.clone());
     let ended = update::<RoundError>(node, &record.id, &RoundState::OPEN, event, |_, record| {
         record.state = RoundState::Ended;
         record.machine = None;

@@ -101,7 +101,7 @@ pub(crate) fn update<E: From<StoreError>>(
                 .into())
             }
         })?;
-        let event = event.agreement(record.agreement.clone()).round(id);
+        let event = event.agreement(record.agreement_ref()).round(id);
         tx.append_ledger(event)?;
         Ok::<_, E>(record)
     })?;
@@ -164,7 +164,7 @@ pub(crate) fn create<E: From<StoreError>>(
         also(tx, &record)?;
         tx.append_ledger(
             event
-                .agreement(record.agreement.clone())
+                .agreement(record.agreement_ref())
                 .round(record.id.clone()),
         )?;
         Ok::<_, E>(record)
@@ -183,7 +183,10 @@ fn day_text(now_s: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mandorla_store::AgreementRef;
+
     use super::*;
+    use crate::events::Event;
     use crate::records::dataset::DatasetRecord;
     use crate::records::round::{About, Side};
 
@@ -197,7 +200,11 @@ mod tests {
         .unwrap();
         let about = About {
             peer: "RS",
-            agreement: "A",
+            agreement: AgreementRef {
+                id: "A".to_owned(),
+                version: 1,
+                hash: String::new(),
+            },
             purpose: "P",
             dataset: &dataset,
             peer_dataset: "register",
@@ -206,7 +213,7 @@ mod tests {
         node.store
             .write_unlogged::<_, StoreError>(|tx| tx.put(DATASETS, "list", &dataset))
             .unwrap();
-        let event = || node.event("round.tried");
+        let event = || node.event(Event::RoundEnded);
         let id = create::<StoreError>(&node, "R", record, event(), |_, _| Ok(()))
             .unwrap()
             .id;

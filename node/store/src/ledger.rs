@@ -48,11 +48,61 @@ pub fn ledger_origin(node_name: &str) -> String {
     format!("mandorla ledger {node_name}")
 }
 
+/// What kind of processing an entry records: the operations that Directive (EU) 2016/680 article 25 and its
+/// national laws want logged, and `Admin` for what touches no personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// Data came in.
+    Collection,
+    /// Data was changed.
+    Alteration,
+    /// Data was looked at, or used to ask.
+    Consultation,
+    /// Data left, or it was decided whether it does.
+    Disclosure,
+    /// Data of two sources was brought together.
+    Combination,
+    /// Data was erased.
+    Erasure,
+    /// The node was run or configured.
+    Admin,
+}
+
+impl Operation {
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Collection => "collection",
+            Self::Alteration => "alteration",
+            Self::Consultation => "consultation",
+            Self::Disclosure => "disclosure",
+            Self::Combination => "combination",
+            Self::Erasure => "erasure",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Which text of an agreement something happened under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementRef {
+    /// Name, the same in all versions.
+    pub id: String,
+    /// Version, from 1.
+    pub version: u32,
+    /// Hash of the exact text, 64 lower-case hexadecimal digits.
+    pub hash: String,
+}
+
 /// Something that happened and is to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LedgerEvent {
     /// When, in seconds since 1970-01-01 UTC, by the node's clock.
     pub time_unix_s: u64,
+    /// What kind of processing it is.
+    pub operation: Operation,
     /// What: a dotted name, such as `item.released`.
     pub event: String,
     /// Who caused it, if a person or peer did.
@@ -60,7 +110,7 @@ pub struct LedgerEvent {
     /// In which role they acted.
     pub role: Option<String>,
     /// The agreement it happened under.
-    pub agreement: Option<String>,
+    pub agreement: Option<AgreementRef>,
     /// The round it belongs to.
     pub round: Option<String>,
     /// Further facts, by name.
@@ -69,9 +119,10 @@ pub struct LedgerEvent {
 
 impl LedgerEvent {
     /// An event without actor, agreement, round or detail.
-    pub fn new(time_unix_s: u64, event: impl Into<String>) -> Self {
+    pub fn new(time_unix_s: u64, operation: Operation, event: impl Into<String>) -> Self {
         Self {
             time_unix_s,
+            operation,
             event: event.into(),
             actor: None,
             role: None,
@@ -91,8 +142,8 @@ impl LedgerEvent {
 
     /// Names the agreement.
     #[must_use]
-    pub fn agreement(mut self, agreement: impl Into<String>) -> Self {
-        self.agreement = Some(agreement.into());
+    pub fn agreement(mut self, agreement: AgreementRef) -> Self {
+        self.agreement = Some(agreement);
         self
     }
 
@@ -119,6 +170,10 @@ pub struct LedgerEntry {
     pub seq: u64,
     /// See [`LedgerEvent::time_unix_s`].
     pub time_unix_s: u64,
+    /// The node whose ledger it is.
+    pub node: String,
+    /// See [`LedgerEvent::operation`].
+    pub operation: Operation,
     /// See [`LedgerEvent::event`].
     pub event: String,
     /// See [`LedgerEvent::actor`].
@@ -129,7 +184,7 @@ pub struct LedgerEntry {
     pub role: Option<String>,
     /// See [`LedgerEvent::agreement`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<String>,
+    pub agreement: Option<AgreementRef>,
     /// See [`LedgerEvent::round`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<String>,
@@ -141,9 +196,10 @@ pub struct LedgerEntry {
 }
 
 impl LedgerEntry {
-    fn new(seq: u64, event: LedgerEvent, salt: Salt) -> Self {
+    fn new(seq: u64, node: String, event: LedgerEvent, salt: Salt) -> Self {
         let LedgerEvent {
             time_unix_s,
+            operation,
             event,
             actor,
             role,
@@ -154,6 +210,8 @@ impl LedgerEntry {
         Self {
             seq,
             time_unix_s,
+            node,
+            operation,
             event,
             actor,
             role,
@@ -283,7 +341,7 @@ impl<'store> LedgerAppender<'store> {
             None => stored_frontier(&transaction.open_table(META)?)?,
         };
         let seq = frontier.size();
-        let entry = LedgerEntry::new(seq, event, Salt::fresh()?);
+        let entry = LedgerEntry::new(seq, self.signer.node_name.clone(), event, Salt::fresh()?);
         let leaf = serde_json::to_vec(&entry).map_err(|_| StoreError::Encode {
             table: "_ledger_leaves",
         })?;

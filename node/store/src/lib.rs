@@ -33,8 +33,8 @@ pub mod run_file;
 pub use error::StoreError;
 pub use ledger::verify::{LedgerFault, LedgerReport, verify_ledger_file};
 pub use ledger::{
-    LEDGER_LEAF_BYTES_MAX, LedgerEntry, LedgerEvent, LedgerReader, LedgerVerifier, Salt,
-    ledger_origin,
+    AgreementRef, LEDGER_LEAF_BYTES_MAX, LedgerEntry, LedgerEvent, LedgerReader, LedgerVerifier,
+    Operation, Salt, ledger_origin,
 };
 pub use migration::Migration;
 pub use store::{Store, StoreConfig};

@@ -12,7 +12,7 @@ use redb::{
 use crate::error::StoreError;
 use crate::ledger::verify::{self, LedgerFault, LedgerReport};
 use crate::ledger::{
-    LedgerEvent, LedgerReader, LedgerSigner, LedgerVerifier, META, stored_frontier,
+    LedgerEvent, LedgerReader, LedgerSigner, LedgerVerifier, META, Operation, stored_frontier,
 };
 use crate::migration::{self, Migration};
 use crate::run_file;
@@ -189,7 +189,8 @@ impl Store {
         let tx = self.begin()?;
         let found = stored_schema(&tx)?;
         let Some(found) = found else {
-            let created = LedgerEvent::new(now_unix_s, "store.created").detail("schema", schema);
+            let created = LedgerEvent::new(now_unix_s, Operation::Admin, "store.created")
+                .detail("schema", schema);
             tx.append_ledger(created)?;
             store_schema(&tx, schema)?;
             return tx.commit();
@@ -201,7 +202,7 @@ impl Store {
         }
         for step in steps {
             (step.apply)(&tx)?;
-            let migrated = LedgerEvent::new(now_unix_s, "store.migrated")
+            let migrated = LedgerEvent::new(now_unix_s, Operation::Admin, "store.migrated")
                 .detail("from", step.from)
                 .detail("to", step.to);
             tx.append_ledger(migrated)?;

@@ -95,8 +95,8 @@ async fn an_agreement_becomes_live_on_both_nodes_by_both_signatures_and_both_act
         .iter()
         .find(|entry| entry["event"] == "agreement.activated")
         .unwrap();
-    assert_eq!(activated["agreement"], ID);
-    assert_eq!(activated["detail"]["hash"], live.hash.as_str());
+    assert_eq!(activated["agreement"]["id"], ID);
+    assert_eq!(activated["agreement"]["hash"], live.hash.as_str());
 
     let refused = uk.refusal(&PeerRemove { peer: "RS".into() }).await;
     assert_eq!(code(&refused), ErrorCode::InUse);

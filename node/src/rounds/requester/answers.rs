@@ -15,6 +15,7 @@ use super::evaluate::resume;
 use super::{connect, count_bytes, damaged};
 use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
 use crate::datasets::subject;
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::hit::{RELEASED, ReleasedRecord};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
@@ -161,9 +162,9 @@ async fn deliver(
     };
     let event = node
         .event(if acknowledged {
-            "receipt.acknowledged"
+            Event::ReceiptAcknowledged
         } else {
-            "receipt.too_late"
+            Event::ReceiptTooLate
         })
         .detail("slot", slot);
     update::<RoundError>(
@@ -217,7 +218,7 @@ fn store_answer(
 ) -> Result<(), RoundError> {
     let slot = receipt.slot;
     let event = node
-        .event("answer.received")
+        .event(Event::AnswerReceived)
         .detail("slot", slot)
         .detail("answer_digest", digest.to_string());
     update::<RoundError>(
@@ -302,7 +303,7 @@ fn open(
         return Err(error.into());
     }
     let event = node
-        .event("answer.opened")
+        .event(Event::AnswerOpened)
         .detail("released", hits.len())
         .detail("set_aside", aside.clone());
     update::<RoundError>(
@@ -409,7 +410,7 @@ fn close(node: &Node, record: &RoundRecord, awaiting: &AwaitingAnswers) -> Resul
         node,
         &record.id,
         &[RoundState::AwaitingAnswers],
-        node.event("round.closed"),
+        node.event(Event::RoundClosed),
         |tx, record| {
             record.state = RoundState::Closed;
             record.machine = None;

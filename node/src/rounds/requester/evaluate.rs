@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::derive::derive_question;
 use super::{RETRY_FIRST, RETRY_MAX, connect, count_bytes, damaged};
 use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::quota;
@@ -147,7 +148,7 @@ fn charge(
     )?;
     let own_fields = fields(dataset);
     let event = node
-        .event("round.terms")
+        .event(Event::RoundTerms)
         .detail("wire_id", terms.round_id().to_string())
         .detail("evaluations", terms.evaluations());
     update::<RoundError>(
@@ -245,7 +246,7 @@ async fn evaluate_and_derive(
     let terms = deriving.terms().clone();
     let (pending, message) = derive_question(node, &record.id, deriving, index).await?;
     let event = node
-        .event("round.evaluated")
+        .event(Event::RoundEvaluated)
         .detail("evaluation_root", root.to_string());
     update::<RoundError>(
         node,

@@ -14,6 +14,7 @@ use super::derive::width;
 use super::evaluate::resume;
 use super::{connect, count_bytes, damaged, pending_question};
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
@@ -55,7 +56,7 @@ pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), R
     };
     let awaiting = seeking.handle_seek_ack(time, &signature, first_sent, node.clock.now_s())?;
     let event = node
-        .event("question.acknowledged")
+        .event(Event::QuestionAcknowledged)
         .detail("question_root", awaiting.question_root().to_string())
         .detail("t0", time);
     update::<RoundError>(
@@ -81,7 +82,7 @@ pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), R
 
 /// The round ends without a question, and the peer is told.
 fn stop(node: &Node, record: &RoundRecord, why: &str) -> Result<(), RoundError> {
-    let event = node.event("question.not_sent").detail("why", why);
+    let event = node.event(Event::QuestionNotSent).detail("why", why);
     update::<RoundError>(
         node,
         &record.id,
@@ -216,7 +217,7 @@ fn finish_withdrawal(
     told: Option<(&Terms, EndReason)>,
 ) -> Result<(), RoundError> {
     let event = node
-        .event("round.withdrawn")
+        .event(Event::RoundWithdrawn)
         .detail("peer_told", told.is_some());
     update::<RoundError>(
         node,

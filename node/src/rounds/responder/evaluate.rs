@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{damaged, end_if_culprit};
 use crate::control_stream::ControlStream;
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::round::{CHUNKS, ChunkRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
@@ -143,7 +144,7 @@ fn complete(
         (key, key.seal(seed, round_id, root, &mut os_rng()))
     });
     let event = node
-        .event("round.evaluated")
+        .event(Event::RoundEvaluated)
         .detail("evaluation_root", root.to_string());
     let event = match &sealed {
         Some((key, _)) => event.detail("blinding_seed_sealed_to", key.to_string()),
@@ -362,7 +363,7 @@ pub(super) fn withdrawn(
         EndReason::Cancelled => "the requester's analyst cancelled the round",
     };
     let root = evaluated.evaluation_root();
-    finish(node, record, "round.withdrawn", words, |tx, record| {
+    finish(node, record, Event::RoundWithdrawn, words, |tx, record| {
         log_evaluation(tx, record, evaluated.terms(), root)?;
         pair::add_fact(tx, record, evaluated.terms(), &Fact::Ended(reason))
     })
@@ -370,13 +371,13 @@ pub(super) fn withdrawn(
 
 /// The round ends on this side; everything of it that is secret goes.
 pub(super) fn end(node: &Node, record: &RoundRecord, why: &str) -> Result<(), RoundError> {
-    finish(node, record, "round.ended", why, |_, _| Ok(()))
+    finish(node, record, Event::RoundEnded, why, |_, _| Ok(()))
 }
 
 fn finish(
     node: &Node,
     record: &RoundRecord,
-    event: &str,
+    event: Event,
     why: &str,
     also: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), StoreError>,
 ) -> Result<(), RoundError> {

@@ -12,6 +12,7 @@ use mandorla_store::run_file::RunReader;
 
 use super::damaged;
 use crate::datasets::subject;
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::hit::{AgreedRecord, HIT_ROUNDS, HITS, HitRecord};
 use crate::records::round::{RoundRecord, RoundState};
@@ -64,7 +65,7 @@ fn match_all(node: &Node, record: &RoundRecord) -> Result<(), RoundError> {
         .collect::<Result<Vec<_>, RoundError>>()?;
     let over = hits.len() > result.max_overlap as usize;
     let event = node
-        .event("round.matched")
+        .event(Event::RoundMatched)
         .detail("hits", hits.len())
         .detail("dropped_subjects", found.outcome.dropped_subjects.len())
         .detail("ignored_numbers", found.outcome.ignored_numbers.len())

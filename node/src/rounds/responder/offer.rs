@@ -12,6 +12,7 @@ use super::evaluate;
 use super::exporter;
 use crate::agreements::find_by_hash;
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::peer::PeerRecord;
@@ -200,7 +201,7 @@ async fn build_index(
 
 fn log_refusal(node: &Node, peer: &PeerRecord, offer: &Offer, why: &str) -> Result<(), RoundError> {
     let event = node
-        .event("round.refused")
+        .event(Event::RoundRefused)
         .by(peer.code.clone(), "peer")
         .detail("agreement_hash", offer.agreement.to_string())
         .detail("why", why);
@@ -220,7 +221,7 @@ fn store(
     let offer = terms.offer();
     let about = About {
         peer: &peer.code,
-        agreement: ruled.agreement.id(),
+        agreement: crate::agreements::reference(&ruled.agreement),
         purpose: &offer.purpose,
         dataset,
         peer_dataset: &offer.requester_dataset,
@@ -233,7 +234,7 @@ fn store(
     record.terms_logged = true;
     let wire = terms.round_id().to_string();
     let event = node
-        .event("round.terms")
+        .event(Event::RoundTerms)
         .by(peer.code.clone(), "peer")
         .detail("wire_id", wire.clone())
         .detail("evaluations", terms.evaluations());

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::{damaged, end_if_culprit};
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
@@ -82,7 +83,7 @@ async fn take(
     let questioned = receiving.finish(question, now, &node.identity.signer)?;
     let acknowledgement = questioned.acknowledge(seek)?;
     let event = node
-        .event("question.received")
+        .event(Event::QuestionReceived)
         .by(record.peer.clone(), "peer")
         .detail("question_root", question.root().to_string())
         .detail("case_reference", questioned.case_reference())

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::{damaged, evaluate};
 use crate::control_stream::ControlStream;
+use crate::events::Event;
 use crate::node::Node;
 use crate::records::hit::{DecisionRecord, HIT_ROUNDS, HITS};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
@@ -121,7 +122,7 @@ fn freeze(
 ) -> Result<(), RoundError> {
     let cutoff = questioned.cutoff(slot);
     let commitment = commit_to_ledger(node)?;
-    let event = node.event("answer.frozen").detail("slot", slot);
+    let event = node.event(Event::AnswerFrozen).detail("slot", slot);
     let from = [RoundState::Questioned, RoundState::Matched];
     let frozen = update::<RoundError>(node, &record.id, &from, event, |tx, record| {
         // What was frozen stays: a peer may have it already.
@@ -249,7 +250,7 @@ pub(super) async fn take_receipt(
     let answer = stored(node, record, &questioned, receipt.slot)?;
     questioned.handle_receipt(receipt, &answer)?;
     let event = node
-        .event("receipt.received")
+        .event(Event::ReceiptReceived)
         .by(record.peer.clone(), "peer")
         .detail("slot", receipt.slot)
         .detail("answer_digest", receipt.answer_digest.to_string());
@@ -286,7 +287,7 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
         node,
         &record.id,
         &[RoundState::Questioned, RoundState::Matched],
-        node.event("round.closed"),
+        node.event(Event::RoundClosed),
         |tx, record| {
             record.state = RoundState::Closed;
             record.machine = None;

@@ -19,6 +19,7 @@ use super::*;
 use crate::auditor_key::AUDITOR_KEY_NAME;
 use crate::config::CONFIG_NAME;
 use crate::daemon::run;
+use crate::events::Event;
 use crate::records::round::{CHUNKS, RoundRecord};
 use crate::rounds::index::OwnIndex;
 use crate::rounds::ruled_of;
@@ -247,13 +248,13 @@ fn chunk_digests(node: &Node, record: &RoundRecord, seed: [u8; 32]) -> (Vec<Stri
     )
 }
 
-fn event_detail(node: &Node, event: &str) -> serde_json::Value {
+fn event_detail(node: &Node, event: Event) -> serde_json::Value {
     let tx = node.store.read().unwrap();
     let ledger = tx.ledger().unwrap();
     let entries = (0..ledger.size()).map(|seq| {
         serde_json::from_slice::<serde_json::Value>(&ledger.leaf_bytes(seq).unwrap()).unwrap()
     });
-    let mut found = entries.filter(|entry| entry["event"] == event);
+    let mut found = entries.filter(|entry| entry["event"] == event.name());
     found.next_back().unwrap()["detail"].clone()
 }
 
@@ -269,7 +270,7 @@ async fn after_the_evaluation_only_the_auditor_has_the_seed() {
     let (recorded, recomputed) = chunk_digests(&rs.node, &record, *seed);
     assert_eq!(recorded, recomputed, "the very elements that were sent");
     assert_ne!(recorded, chunk_digests(&rs.node, &record, [0; 32]).1);
-    let detail = event_detail(&rs.node, "round.evaluated");
+    let detail = event_detail(&rs.node, Event::RoundEvaluated);
     assert_eq!(
         detail["blinding_seed_sealed_to"],
         key.public().to_string().as_str()
@@ -323,7 +324,7 @@ async fn without_an_auditors_key_the_seed_is_dropped_and_the_ledger_says_so() {
     let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
     let tx = rs.node.store.read().unwrap();
     assert!(tx.scan(CHUNKS, range).unwrap().is_empty());
-    let detail = event_detail(&rs.node, "round.evaluated");
+    let detail = event_detail(&rs.node, Event::RoundEvaluated);
     assert_eq!(
         detail["blinding_seed"],
         "dropped: node.toml names no auditor_key"

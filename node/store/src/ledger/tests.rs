@@ -86,9 +86,10 @@ impl World {
 fn append(store: &Store, names: &[&str]) {
     store
         .write(|tx| {
-            names
-                .iter()
-                .try_for_each(|name| tx.append_ledger(LedgerEvent::new(NOW, *name)).map(drop))
+            names.iter().try_for_each(|name| {
+                tx.append_ledger(LedgerEvent::new(NOW, Operation::Admin, *name))
+                    .map(drop)
+            })
         })
         .unwrap_or_else(|error: StoreError| panic!("{error}"));
 }
@@ -129,9 +130,13 @@ fn an_untouched_ledger_verifies_with_one_checkpoint_per_transaction() {
 fn an_entry_says_what_happened_and_has_a_fresh_salt() {
     let world = World::new();
     let store = world.open().unwrap();
-    let event = LedgerEvent::new(NOW + 5, "item.refused")
+    let event = LedgerEvent::new(NOW + 5, Operation::Disclosure, "item.refused")
         .by("officer-2", "authoriser")
-        .agreement("north-south")
+        .agreement(AgreementRef {
+            id: "north-south".to_owned(),
+            version: 2,
+            hash: "ab".repeat(32),
+        })
         .round("r-17")
         .detail("item", 4)
         .detail("reason", "clause 7");
@@ -139,9 +144,15 @@ fn an_entry_says_what_happened_and_has_a_fresh_salt() {
     store.write(|tx| tx.append_ledger(event.clone())).unwrap();
     let ledger = store.read().unwrap().ledger().unwrap();
     let [first, second] = [ledger.entry(seq).unwrap(), ledger.entry(seq + 1).unwrap()];
-    assert_eq!(first, LedgerEntry::new(7, event, first.salt));
+    assert_eq!(
+        first,
+        LedgerEntry::new(7, "north".to_owned(), event, first.salt)
+    );
     assert_ne!(first.salt, second.salt);
     let json: Value = serde_json::from_slice(&ledger.leaf_bytes(seq).unwrap()).unwrap();
+    assert_eq!(json["node"], "north");
+    assert_eq!(json["operation"], "disclosure");
+    assert_eq!(json["agreement"]["version"], 2);
     assert_eq!(json["detail"]["reason"], "clause 7");
     assert_eq!(json["salt"].as_str().unwrap().len(), 64);
     assert!(matches!(

@@ -40,7 +40,7 @@ fn new_dir() -> (TempDir, PathBuf) {
 }
 
 fn event(name: &str) -> LedgerEvent {
-    LedgerEvent::new(1_700_000_001, name)
+    LedgerEvent::new(1_700_000_001, crate::Operation::Admin, name)
 }
 
 fn mode(path: &Path) -> u32 {
