@@ -80,7 +80,8 @@ impl ServeBlocking for DatasetRemove {
                 )
                 .detail("dataset", name)
                 .detail("subjects", record.subjects)
-                .detail("digest", record.digest.clone());
+                .detail("digest", record.digest.clone())
+                .detail("synthetic", record.synthetic);
             tx.append_ledger(event)?;
             Ok::<_, Failed>(record)
         })?;
@@ -96,6 +97,7 @@ fn view(record: DatasetRecord) -> DatasetView {
         fields: record.fields,
         digest: record.digest,
         loaded_at: record.loaded_at,
+        synthetic: record.synthetic,
         report: record.report,
     }
 }

@@ -91,12 +91,21 @@ fn text(dataset: &DatasetView) -> String {
         when(dataset.loaded_at)
     };
     pairs(&[
-        ("dataset", dataset.name.clone()),
+        ("dataset", marked(dataset)),
         ("subjects", grouped(dataset.subjects)),
         ("fields", dataset.fields.join(", ")),
         ("loaded", loaded),
         ("digest", dataset.digest.clone()),
     ]) + &report(&dataset.report)
+}
+
+/// The name, with the word that keeps test data from being taken for people.
+fn marked(dataset: &DatasetView) -> String {
+    if dataset.synthetic {
+        format!("{} (synthetic)", dataset.name)
+    } else {
+        dataset.name.clone()
+    }
 }
 
 fn report(report: &LoadReportView) -> String {
@@ -133,7 +142,7 @@ fn list(datasets: &[DatasetView]) -> String {
     for dataset in datasets {
         let rejected = dataset.report.rejected.values().map(|rows| rows.rows).sum();
         table.row([
-            dataset.name.clone(),
+            marked(dataset),
             grouped(dataset.subjects),
             grouped(rejected),
             when(dataset.loaded_at),
@@ -157,6 +166,7 @@ mod tests {
             fields: vec!["ref".into(), "dob".into()],
             digest: "ab".into(),
             loaded_at: 0,
+            synthetic: true,
             report: LoadReportView {
                 rows_in: 2_010,
                 accepted: 1_998,
@@ -183,6 +193,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("  - 40 births on 1 January"), "{text}");
+        assert!(text.contains("watch (synthetic)"), "{text}");
         assert!(text.contains("dry run: nothing was kept"), "{text}");
     }
 }

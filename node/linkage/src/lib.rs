@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod date;
+mod exclusion;
 mod field;
 mod fold;
 pub mod generate;
@@ -30,6 +31,7 @@ mod rules;
 mod subject;
 mod transform;
 
+pub use exclusion::{Exclusion, UnknownExclusion};
 pub use field::{Field, UnknownField};
 pub use fold::{fold, is_placeholder};
 pub use grade::{Grade, explain, grade};

@@ -15,6 +15,7 @@ const DATE_FORMAT_DEFAULT: &str = "%Y-%m-%d";
 /// ```toml
 /// date_format = "%Y%m%d"   # default "%Y-%m-%d"; %Y %m %b %d and literal characters
 /// region = "AU"            # two letters; the country whose forms apply to phones and documents
+/// synthetic = true         # the people are invented: test data, marked as such wherever the dataset is shown
 /// [columns]                # field = "column"; column names are trimmed on both sides
 /// ref = "rec_id"           # required
 /// dob = "date_of_birth"
@@ -29,6 +30,7 @@ pub struct MapFile {
     constants: BTreeMap<Field, String>,
     date_format: DateFormat,
     region: Option<String>,
+    synthetic: bool,
 }
 
 impl MapFile {
@@ -74,6 +76,7 @@ impl MapFile {
             constants,
             date_format,
             region: form.region,
+            synthetic: form.synthetic,
         })
     }
 
@@ -90,6 +93,11 @@ impl MapFile {
     /// ISO 3166 two-letter code of the country whose forms apply.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
+    }
+
+    /// Whether the table is test data: invented people.
+    pub fn synthetic(&self) -> bool {
+        self.synthetic
     }
 
     pub(crate) fn date_format(&self) -> &DateFormat {
@@ -149,6 +157,8 @@ struct MapForm {
     columns: BTreeMap<String, String>,
     date_format: Option<String>,
     region: Option<String>,
+    #[serde(default)]
+    synthetic: bool,
     #[serde(default)]
     constants: BTreeMap<String, String>,
 }

@@ -1,14 +1,15 @@
 //! A subject as loaded from an agency's list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exclusion::Exclusion;
 use crate::field::Field;
 
 /// Version of both stored forms of a [`Subject`].
-pub const SUBJECT_FORM: u8 = 1;
+pub const SUBJECT_FORM: u8 = 2;
 
 /// A person on a list.
 ///
@@ -23,6 +24,8 @@ pub struct Subject {
     pub reference: String,
     /// The values of each field, the principal one first.
     pub values: BTreeMap<Field, Vec<String>>,
+    /// For what the subject may have to be kept out of a round.
+    pub exclusions: BTreeSet<Exclusion>,
 }
 
 impl Subject {
@@ -31,6 +34,7 @@ impl Subject {
         Self {
             reference: reference.into(),
             values: BTreeMap::new(),
+            exclusions: BTreeSet::new(),
         }
     }
 
@@ -38,6 +42,13 @@ impl Subject {
     #[must_use]
     pub fn with(mut self, field: Field, value: impl Into<String>) -> Self {
         self.values.entry(field).or_default().push(value.into());
+        self
+    }
+
+    /// The same subject under an exclusion.
+    #[must_use]
+    pub fn excluded_as(mut self, exclusion: Exclusion) -> Self {
+        self.exclusions.insert(exclusion);
         self
     }
 
@@ -49,7 +60,7 @@ impl Subject {
     /// The compact stored form: one subject has exactly one.
     ///
     /// ```text
-    /// version u8 = 1 ‖ string(reference) ‖ field count u8 ‖ per field, codes ascending:
+    /// version u8 = 2 ‖ string(reference) ‖ exclusions u8, one bit each ‖ field count u8 ‖ per field, codes ascending:
     ///     code u8 ‖ value count u16-le ‖ string(value)…
     /// string(s) = length in bytes u32-le ‖ UTF-8
     /// ```
@@ -60,6 +71,11 @@ impl Subject {
         let present = || self.values.iter().filter(|(_, values)| !values.is_empty());
         let mut bytes = vec![SUBJECT_FORM];
         put_string(&mut bytes, &self.reference);
+        bytes.push(
+            self.exclusions
+                .iter()
+                .fold(0, |bits, exclusion| bits | exclusion.bit()),
+        );
         bytes.push(present().count() as u8);
         for (field, values) in present() {
             bytes.push(field.code());
@@ -80,6 +96,7 @@ impl Subject {
             return Err(SubjectFormError::Version { found: version });
         }
         let mut subject = Self::new(take_string(&mut rest)?);
+        subject.exclusions = exclusions_of(take(&mut rest, 1)?[0])?;
         let field_count = take(&mut rest, 1)?[0];
         let mut previous: Option<Field> = None;
         for _ in 0..field_count {
@@ -132,6 +149,12 @@ pub enum SubjectFormError {
         /// The code found.
         code: u8,
     },
+    /// An exclusion that this version does not know.
+    #[error("exclusion bits {bits:#010b} are not known")]
+    ExclusionBits {
+        /// All bits found.
+        bits: u8,
+    },
     /// The bytes end inside a value.
     #[error("the stored subject is cut short")]
     Truncated,
@@ -141,6 +164,19 @@ pub enum SubjectFormError {
     /// Fields out of order, empty fields or bytes left over.
     #[error("the stored subject is not in canonical form")]
     NotCanonical,
+}
+
+fn exclusions_of(bits: u8) -> Result<BTreeSet<Exclusion>, SubjectFormError> {
+    let set: BTreeSet<Exclusion> = Exclusion::ALL
+        .iter()
+        .copied()
+        .filter(|exclusion| bits & exclusion.bit() != 0)
+        .collect();
+    if bits.count_ones() as usize == set.len() {
+        Ok(set)
+    } else {
+        Err(SubjectFormError::ExclusionBits { bits })
+    }
 }
 
 fn put_string(bytes: &mut Vec<u8>, text: &str) {
@@ -171,6 +207,7 @@ struct SerdeForm {
     v: u8,
     #[serde(rename = "ref")]
     reference: String,
+    exclusions: BTreeSet<Exclusion>,
     values: BTreeMap<Field, Vec<String>>,
 }
 
@@ -179,6 +216,7 @@ impl From<Subject> for SerdeForm {
         Self {
             v: SUBJECT_FORM,
             reference: subject.reference,
+            exclusions: subject.exclusions,
             values: subject.values,
         }
     }
@@ -191,6 +229,7 @@ impl TryFrom<SerdeForm> for Subject {
         if form.v == SUBJECT_FORM {
             Ok(Self {
                 reference: form.reference,
+                exclusions: form.exclusions,
                 values: form.values,
             })
         } else {
@@ -208,6 +247,8 @@ mod tests {
             .with(Field::FamilyNames, "Đorđević")
             .with(Field::FamilyNames, "Marić")
             .with(Field::Dob, "1987-03-14")
+            .excluded_as(Exclusion::AsylumClaim)
+            .excluded_as(Exclusion::ContestedRecord)
     }
 
     #[test]
@@ -215,7 +256,7 @@ mod tests {
         let subject = sample();
         assert_eq!(Subject::from_bytes(&subject.to_bytes()).unwrap(), subject);
         let json = serde_json::to_string(&subject).unwrap();
-        assert!(json.starts_with(r#"{"v":1,"ref":"UK-1","#), "{json}");
+        assert!(json.starts_with(r#"{"v":2,"ref":"UK-1","#), "{json}");
         assert_eq!(serde_json::from_str::<Subject>(&json).unwrap(), subject);
     }
 
@@ -239,6 +280,18 @@ mod tests {
         assert_eq!(
             Subject::from_bytes(&other),
             Err(SubjectFormError::Version { found: 9 })
+        );
+    }
+
+    #[test]
+    fn an_exclusion_of_a_later_version_is_refused_and_not_forgotten() {
+        let mut bytes = sample().to_bytes();
+        let at = 1 + 4 + "UK-1".len();
+        assert_eq!(bytes[at], 0b1001);
+        bytes[at] |= 0b1_0000;
+        assert_eq!(
+            Subject::from_bytes(&bytes),
+            Err(SubjectFormError::ExclusionBits { bits: 0b1_1001 })
         );
     }
 

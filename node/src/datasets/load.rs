@@ -85,7 +85,8 @@ fn store(
         .detail("accepted", report.accepted)
         .detail("rejected", rejected)
         .detail("file_digest", report.file_digest.clone())
-        .detail("digest", record.digest.clone());
+        .detail("digest", record.digest.clone())
+        .detail("synthetic", record.synthetic);
     node.store.write(|tx| {
         rows.put(tx)?;
         tx.put(DATASETS, record.name.as_str(), &record)?;
@@ -100,6 +101,7 @@ struct Facts {
     subjects: u64,
     fields: BTreeSet<Field>,
     digest: [u8; 32],
+    synthetic: bool,
     report: LoadReport,
 }
 
@@ -135,6 +137,7 @@ fn read(
         subjects,
         fields,
         digest: digest.finalize().into(),
+        synthetic: map.synthetic(),
         report: report.map_err(|error| unreadable(&error))?,
     })
 }
@@ -149,6 +152,7 @@ impl Facts {
             fields: fields.collect(),
             digest: hex::encode(self.digest),
             loaded_at: node.clock.now_s(),
+            synthetic: self.synthetic,
             report: report_view(self.report, header.dry_run),
         }
     }

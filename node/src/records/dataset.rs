@@ -19,5 +19,7 @@ pub(crate) struct DatasetRecord {
     /// SHA-256 over all canonical subjects, hexadecimal.
     pub digest: String,
     pub loaded_at: u64,
+    /// Test data, by the word of the map file: invented people.
+    pub synthetic: bool,
     pub report: LoadReportView,
 }

@@ -195,7 +195,7 @@ mod tests {
         let (_dir, _, node) = crate::test_node::node();
         let dataset: DatasetRecord = serde_json::from_value(serde_json::json!({
             "name": "list", "generation": 1, "subjects": 0, "fields": [], "digest": "", "loaded_at": 0,
-            "report": {"rows_in": 0, "accepted": 0, "rejected": {}, "warnings": [], "file_digest": "", "dry_run": false},
+            "synthetic": true, "report": mandorla_control::LoadReportView::default(),
         }))
         .unwrap();
         let about = About {

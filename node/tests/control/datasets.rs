@@ -129,6 +129,35 @@ async fn a_dry_run_reports_and_keeps_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn test_data_is_marked_wherever_the_dataset_is_named() {
+    let node = Running::start("UK", "GB").await;
+    let map = format!("synthetic = true\n{MAP}");
+    let loaded = load(&node, "list", &map, b"id,name\n1,Smith\n")
+        .await
+        .unwrap();
+    assert!(loaded.synthetic && show(&node, "list").await.synthetic);
+    load(&node, "people", MAP, b"id,name\n1,Smith\n")
+        .await
+        .unwrap();
+    let marks: Vec<bool> = node
+        .call(&DatasetList {})
+        .await
+        .iter()
+        .map(|dataset| dataset.synthetic)
+        .collect();
+    assert_eq!(marks, [true, false]);
+    node.call(&DatasetRemove {
+        name: "list".into(),
+    })
+    .await;
+    let ledger = node.ledger().await;
+    for event in ["dataset.loaded", "dataset.removed"] {
+        let entry = ledger.iter().find(|entry| entry["event"] == event).unwrap();
+        assert_eq!(entry["detail"]["synthetic"], true, "{event}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_loaded_says_why_and_leaves_the_dataset_as_it_was() {
     let node = Running::start("UK", "GB").await;
     let good = load(&node, "list", MAP, b"id,name\n1,Smith\n")

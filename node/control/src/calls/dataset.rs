@@ -57,12 +57,14 @@ pub struct DatasetView {
     pub digest: String,
     /// When it was loaded, Unix seconds.
     pub loaded_at: u64,
+    /// Whether it is test data, by the word of its map file.
+    pub synthetic: bool,
     /// What the load found.
     pub report: LoadReportView,
 }
 
 /// What a load did with each row.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LoadReportView {
     /// Rows read.
     pub rows_in: u64,
