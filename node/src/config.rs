@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use mandorla_agreement::LocalPolicy;
 use mandorla_control::Role;
 use serde::{Deserialize, Serialize};
 
@@ -38,31 +39,12 @@ pub struct Config {
     /// seed is dropped, and nobody can later check what was put to the peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auditor_key: Option<AuditorPublicKey>,
-    /// Local limits: the effective rule is always the agreement and these.
+    /// Local limits: the effective rule is always the agreement *and* these.
     #[serde(default)]
-    pub policy: Policy,
+    pub policy: LocalPolicy,
     /// Named users.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user: Vec<User>,
-}
-
-/// Local policy.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// Whether peers may propose rounds at all.
-    pub accept_rounds: bool,
-    /// Rounds of one peer that may be open at once.
-    pub open_rounds_per_peer_max: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            accept_rounds: true,
-            open_rounds_per_peer_max: 16,
-        }
-    }
 }
 
 /// A named user and what they may do.

@@ -39,7 +39,7 @@ mod test_node;
 
 pub use auditor_key::AuditorKeyError;
 pub use clock::Clock;
-pub use config::{Config, ConfigError, Policy, User};
+pub use config::{Config, ConfigError, User};
 pub use daemon::{RunError, run};
 pub use data_dir::{InitError, InitOptions, Initialised, default_data_dir, init};
 pub use identity::{Identity, IdentityError};

@@ -1,18 +1,23 @@
 //! Whether one round may happen.
 
+mod caps;
+mod local;
+
 use crate::direction::Direction;
 use crate::proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts};
-use crate::{Agreement, Duration, State};
+use crate::{Agreement, LocalPolicy, State};
+use caps::Source;
 
 impl Agreement {
     /// Whether `requester` may start this round on `responder`'s records at `now_s` (Unix seconds). Both nodes ask,
-    /// each with what it knows.
+    /// each with what it knows. It may if the agreement and this node's policy both allow it.
     ///
     /// # Errors
     /// The first rule that is broken, in the order: direction, state, dates, purpose, case reference, mode, slots,
-    /// datasets, sizes, quotas.
+    /// datasets, sizes, quotas; and then the same of the policy.
     pub fn admit(
         &self,
+        policy: &LocalPolicy,
         now_s: u64,
         requester: &str,
         responder: &str,
@@ -41,7 +46,11 @@ impl Agreement {
         }
         admit_sizes(&direction, proposal)?;
         admit_frequency(&direction, now_s, proposal, counters)?;
-        admit_evaluations(&direction, proposal.evaluations)
+        admit_evaluations(&direction, proposal.evaluations)?;
+        for layer in policy.layers(self.id()) {
+            local::admit(&layer, &direction, now_s, proposal, counters)?;
+        }
+        Ok(())
     }
 }
 
@@ -59,16 +68,36 @@ fn refuse(
     })
 }
 
+/// Only `live` touches real data, and nothing else: the own set says what it is.
 fn admit_state(proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    let known = [&proposal.requester, &proposal.responder]
+        .into_iter()
+        .filter_map(|set| Some((set.dataset, set.synthetic?)));
     match proposal.state {
-        State::Live => Ok(()),
-        State::Pilot if proposal.synthetic_data => Ok(()),
-        State::Pilot => refuse(
-            "state",
-            "pilot_required",
-            "the agreement is in pilot: synthetic data only",
-            "have both sides activate the agreement, or use a synthetic dataset",
-        ),
+        State::Live => match known.into_iter().find(|(_, synthetic)| *synthetic) {
+            None => Ok(()),
+            Some((dataset, _)) => refuse(
+                "synthetic",
+                "dataset",
+                format!("`{dataset}` is test data, which must not reach a live round"),
+                "use a dataset of real subjects, or an agreement that is in pilot",
+            ),
+        },
+        State::Pilot => {
+            let known: Vec<_> = known.collect();
+            match known.iter().find(|(_, synthetic)| !synthetic) {
+                None if !known.is_empty() => Ok(()),
+                found => refuse(
+                    "synthetic",
+                    "pilot_required",
+                    format!(
+                        "the agreement is in pilot, and `{}` is not marked as test data",
+                        found.map_or(proposal.requester.dataset, |(dataset, _)| dataset)
+                    ),
+                    "use a dataset whose map file marks it as test data, or have both sides activate the agreement",
+                ),
+            }
+        }
         state => refuse(
             "state",
             "state",
@@ -186,21 +215,13 @@ fn admit_dataset(
             "load fewer subjects",
         );
     }
-    let age_max_s = u64::from(dataset.max_age_days) * 86_400;
-    if set
-        .loaded_at_s
-        .is_some_and(|loaded_at_s| now_s.saturating_sub(loaded_at_s) > age_max_s)
-    {
-        return refuse(
-            "max_age_days",
-            format!("dataset[{index}].max_age_days"),
-            format!(
-                "`{}` was loaded more than {} days ago",
-                dataset.id, dataset.max_age_days
-            ),
-            "load it again",
-        );
-    }
+    caps::age(
+        Source::AGREEMENT,
+        format!("dataset[{index}].max_age_days"),
+        now_s,
+        set,
+        dataset.max_age_days,
+    )?;
     let missing = set.fields.and_then(|fields| {
         dataset
             .required_columns
@@ -220,61 +241,28 @@ fn admit_dataset(
 
 fn admit_sizes(direction: &Direction<'_>, proposal: &Proposal<'_>) -> Result<(), Refusal> {
     let (name, limits) = (direction.name(), direction.limits());
+    let at = |clause: &str| format!("limits.{name}.{clause}");
     let responder_clause = if limits.responder_max_set.is_some() {
-        "responder_max_set"
+        at("responder_max_set")
     } else {
-        "max_records"
+        "dataset.max_records".into()
     };
-    let sides = [
-        (
-            direction.requester(),
-            &proposal.requester,
-            limits.max_set,
-            "max_set",
-        ),
-        (
-            direction.responder(),
-            &proposal.responder,
-            direction.responder_subjects_max(),
-            responder_clause,
-        ),
-    ];
-    for (party, set, max, max_clause) in sides {
-        if set.size.is_below(limits.min_set) {
-            return refuse(
-                "min_set",
-                format!("limits.{name}.min_set"),
-                format!(
-                    "{} brings {} subjects, the agreement asks for {} or more",
-                    party.code, set.size, limits.min_set
-                ),
-                "use a larger set",
-            );
-        }
-        if set.size.is_above(max) {
-            let clause = if max_clause == "max_records" {
-                "dataset.max_records".into()
-            } else {
-                format!("limits.{name}.{max_clause}")
-            };
-            return refuse(
-                "max_set",
-                clause,
-                format!(
-                    "{} brings {} subjects, the agreement allows {max}",
-                    party.code, set.size
-                ),
-                "use a smaller set",
-            );
-        }
-    }
+    let (requester, responder) = (&proposal.requester, &proposal.responder);
+    let source = Source::AGREEMENT;
+    let code = &direction.requester().code;
+    caps::set_min(source, at("min_set"), code, requester, limits.min_set)?;
+    caps::set_max(source, at("max_set"), code, requester, limits.max_set)?;
+    let code = &direction.responder().code;
+    caps::set_min(source, at("min_set"), code, responder, limits.min_set)?;
+    let max = direction.responder_subjects_max();
+    caps::set_max(source, responder_clause, code, responder, max)?;
     if proposal
         .cells_class
         .is_some_and(|class| class > direction.cells_log2_max())
     {
         return refuse(
             "keys_per_subject",
-            format!("limits.{name}.keys_per_subject_max"),
+            at("keys_per_subject_max"),
             format!(
                 "the question has more than {} cells",
                 1_u64 << direction.cells_log2_max()
@@ -292,53 +280,23 @@ fn admit_frequency(
     counters: &Counters,
 ) -> Result<(), Refusal> {
     let (name, limits) = (direction.name(), direction.limits());
-    if counters.rounds_today >= limits.rounds_per_day {
-        return refuse(
-            "rounds_per_day",
-            format!("limits.{name}.rounds_per_day"),
-            format!(
-                "{} round today, the agreement allows {}",
-                ordinal(u64::from(counters.rounds_today) + 1),
-                limits.rounds_per_day
-            ),
-            "wait until 00:00 UTC",
-        );
-    }
-    // A clock that stepped back behind the latest round counts as no time passed.
-    let since_s = counters
-        .last_round_s
-        .map(|last_s| now_s.saturating_sub(last_s));
-    if let Some(since_s) = since_s.filter(|since_s| *since_s < limits.min_interval.as_s()) {
-        return refuse(
-            "min_interval",
-            format!("limits.{name}.min_interval"),
-            format!(
-                "the latest round started {} ago, the agreement asks for {}",
-                Duration::from_s(since_s),
-                limits.min_interval
-            ),
-            format!(
-                "wait {}",
-                Duration::from_s(limits.min_interval.as_s() - since_s)
-            ),
-        );
-    }
-    let padded = proposal.requester.size.padded();
-    if counters.subjects_this_month.saturating_add(padded) > limits.subjects_per_month {
-        return refuse(
-            "subjects_per_month",
-            format!("limits.{name}.subjects_per_month"),
-            format!(
-                "the question counts as {padded} subjects, {} of {} are left this month",
-                limits
-                    .subjects_per_month
-                    .saturating_sub(counters.subjects_this_month),
-                limits.subjects_per_month
-            ),
-            "ask about fewer subjects, or wait until next month",
-        );
-    }
-    Ok(())
+    let at = |clause: &str| format!("limits.{name}.{clause}");
+    let source = Source::AGREEMENT;
+    caps::rounds_per_day(
+        source,
+        at("rounds_per_day"),
+        counters,
+        limits.rounds_per_day,
+    )?;
+    caps::min_interval(
+        source,
+        at("min_interval"),
+        now_s,
+        counters,
+        limits.min_interval,
+    )?;
+    let month = at("subjects_per_month");
+    caps::subjects_per_month(source, month, proposal, counters, limits.subjects_per_month)
 }
 
 fn admit_evaluations(
@@ -362,59 +320,14 @@ fn admit_evaluations(
                 "use the agreement's linkage rules",
             );
         };
-        if planned.used_in_period.saturating_add(planned.padded) > quota.count {
-            return refuse(
-                "evaluations",
-                format!("{clause}.count"),
-                format!(
-                    "the round needs {} evaluations of {}, {} of {} are left in {}",
-                    planned.padded,
-                    planned.match_key,
-                    quota.count.saturating_sub(planned.used_in_period),
-                    quota.count,
-                    quota.period
-                ),
-                "wait for the next period, or use a smaller set",
-            );
-        }
+        let clause = format!("{clause}.count");
+        caps::evaluations(
+            Source::AGREEMENT,
+            clause,
+            planned,
+            quota.count,
+            quota.period,
+        )?;
     }
     Ok(())
-}
-
-fn ordinal(n: u64) -> String {
-    const WORDS: [&str; 10] = [
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
-        "tenth",
-    ];
-    if let 1..=10 = n {
-        return WORDS[n as usize - 1].to_owned();
-    }
-    let suffix = match (n % 10, n % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{n}{suffix}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ordinals_read_as_english() {
-        let read: Vec<_> = [1, 3, 10, 11, 12, 13, 21, 22, 23, 111, 122]
-            .into_iter()
-            .map(ordinal)
-            .collect();
-        assert_eq!(
-            read,
-            [
-                "first", "third", "tenth", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th",
-                "122nd"
-            ]
-        );
-    }
 }

@@ -12,6 +12,7 @@ use crate::bounds::{
     RELEASE_PLACES_MAX, SCHEMA, SET_SUBJECTS_MAX, SLOT_GAP_S_MIN, SLOT_S_MAX, SLOTS_MAX,
 };
 use crate::finding::Findings;
+use crate::scope::is_nationality;
 use crate::terms::{ResultMode, Terms};
 
 pub(crate) fn check(terms: &Terms, findings: &mut Findings) {
@@ -59,21 +60,36 @@ fn check_identity(terms: &Terms, f: &mut Findings) {
     require_text(&terms.linkage.profile, "linkage.profile", f);
 }
 
-/// An exclusion that is signed and not applied would be worse than none.
 fn check_scope(terms: &Terms, f: &mut Findings) {
-    let filters = [
-        ("scope.nationalities_in", &terms.scope.nationalities_in),
-        ("scope.nationalities_out", &terms.scope.nationalities_out),
-        ("scope.exclude", &terms.scope.exclude),
+    let scope = &terms.scope;
+    let lists = [
+        ("scope.nationalities_in", &scope.nationalities_in),
+        ("scope.nationalities_out", &scope.nationalities_out),
     ];
-    for (clause, values) in filters {
-        f.require(
-            values.is_empty(),
-            clause,
-            "filters at load are not built yet, and a clause that is not applied would mislead",
-            "leave the list empty, and load only subjects who may take part",
-        );
+    for (clause, codes) in lists {
+        for (index, code) in codes.iter().enumerate() {
+            f.require(
+                is_nationality(code),
+                format!("{clause}[{index}]"),
+                format!("`{code}` is not an ISO 3166 code"),
+                "write two or three letters, such as \"RS\" or \"SRB\", as both agencies' records do",
+            );
+        }
     }
+    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let both = scope
+        .nationalities_in
+        .iter()
+        .find(|a| scope.nationalities_out.iter().any(|b| same(a, b)));
+    f.require(
+        both.is_none(),
+        "scope.nationalities_out",
+        format!(
+            "{} stands in nationalities_in, too",
+            both.map_or("", String::as_str)
+        ),
+        "remove it from one of the two lists",
+    );
 }
 
 fn check_timetable(terms: &Terms, f: &mut Findings) {

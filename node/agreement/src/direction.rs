@@ -6,7 +6,7 @@ use crate::Agreement;
 use crate::bounds::{
     CUTOFF_LEAD_S_MAX, PLACE_FIXED_BYTES, PLACE_PROOF_BYTES, SIZE_CLASS_LOG2_MIN, TAG_MARGIN_BITS,
 };
-use crate::terms::{Answer, Disclosure, EvaluationQuota, Limits, Party, Terms};
+use crate::terms::{Answer, Disclosure, EvaluationQuota, Limits, Party, Review, Terms};
 use crate::time::Duration;
 
 /// `A_to_B` of an agreement: A asks, B's records are asked about.
@@ -45,6 +45,16 @@ impl<'a> Direction<'a> {
     /// Whose records are asked about.
     pub const fn responder(&self) -> &'a Party {
         self.responder
+    }
+
+    /// Id of the agreement.
+    pub(crate) fn agreement_id(&self) -> &'a str {
+        &self.terms.id
+    }
+
+    /// How the responder decides.
+    pub fn responder_review(&self) -> &'a Review {
+        &self.terms.review[&self.responder.code]
     }
 
     /// Caps.

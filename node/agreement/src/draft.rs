@@ -226,9 +226,9 @@ dpia_ref = \"\"\t# recorded: reference of the impact assessment
         "
 [scope]
 subject_categories = []\t# displayed: who may take part, in words
-nationalities_in = []\t# enforced: filters at load are not built yet, only empty lists are accepted
-nationalities_out = []\t# enforced: likewise
-exclude = []\t# enforced: likewise
+nationalities_in = []\t# enforced: only these nationalities (ISO 3166); empty: all
+nationalities_out = []\t# enforced: none of these
+exclude = []\t# enforced: asylum_claim, minor, trafficking_victim, contested_record
 ",
     );
     Ok(())
@@ -390,7 +390,7 @@ fn review_and_end(out: &mut String, input: &DraftInput) -> std::fmt::Result {
 [review.{}]
 sla_hours = {sla_hours}\t# displayed, recorded: hours in which this party means to decide
 on_expiry = \"refuse\"\t# enforced: what an undecided item becomes
-two_person_when = []\t# displayed: when a second officer is needed
+two_person_when = []\t# enforced: always, grade-below-b, conflict, shared-document, default-dob
 ",
             party.code
         )?;

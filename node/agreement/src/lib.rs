@@ -11,7 +11,7 @@
 //! Whoever holds an `Agreement` holds one whose every clause is within bounds and consistent with the others:
 //! [`Agreement::parse`] refuses the rest and names the clause. What is permitted but unwise is reported by
 //! [`Agreement::lint`]. Whether one round may happen is decided by [`Agreement::admit`], on both nodes, before
-//! anything is sent. The crate has no clock and no I/O: time is an argument, in Unix seconds.
+//! anything is sent; a node's own [`LocalPolicy`] narrows what the agreement permits and never widens it. The crate has no clock and no I/O: time is an argument, in Unix seconds.
 
 mod admit;
 mod agreement;
@@ -21,12 +21,15 @@ mod direction;
 mod draft;
 mod finding;
 mod lint;
+mod policy;
 mod proposal;
+mod scope;
 mod sign;
 mod state;
 mod terms;
 mod text;
 mod time;
+mod two_person;
 
 pub use agreement::{Agreement, AgreementError};
 pub use bounds::*;
@@ -34,6 +37,8 @@ pub use direction::Direction;
 pub use draft::{DraftDataset, DraftInput, DraftParty, draft};
 pub use finding::{Finding, Severity};
 pub use lint::lint;
+pub use mandorla_linkage::Exclusion;
+pub use policy::{LocalPolicy, OPEN_ROUNDS_PER_PEER_MAX};
 pub use proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts, SetSize};
 pub use sign::{SignatureError, activation_bytes, agreement_hash, signing_bytes};
 pub use state::{State, TransitionError};
@@ -43,3 +48,4 @@ pub use terms::{
     ResultTerms, Retention, Review, Scope, Terms,
 };
 pub use time::{Duration, Instant, day_start_s, month_start_s};
+pub use two_person::{HitFacts, TwoPersonWhen};

@@ -13,8 +13,6 @@ use crate::terms::ResultMode;
 pub struct Proposal<'a> {
     /// Where the agreement stands on this node.
     pub state: State,
-    /// Whether the datasets are synthetic, as this node's configuration says; a pilot admits no others.
-    pub synthetic_data: bool,
     /// Purpose code.
     pub purpose: &'a str,
     /// Whether a case reference is given (on the requester), or committed to (on the responder).
@@ -44,6 +42,9 @@ pub struct SetFacts<'a> {
     pub loaded_at_s: Option<u64>,
     /// The fields that it has, where this node knows (its own set).
     pub fields: Option<&'a [Field]>,
+    /// Whether it is test data, where this node knows (its own set). A pilot admits nothing else, and a live agreement
+    /// admits none of it.
+    pub synthetic: Option<bool>,
 }
 
 /// The number of subjects in a set.
@@ -123,6 +124,13 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub fix: String,
+}
+
+impl Refusal {
+    /// Whether this node's own policy refuses, and the agreement does not.
+    pub fn is_local_policy(&self) -> bool {
+        self.clause.starts_with("policy.")
+    }
 }
 
 impl fmt::Display for Refusal {

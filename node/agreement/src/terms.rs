@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ed25519_dalek::VerifyingKey;
-use mandorla_linkage::{DefaultDob, Field, MatchKeyRule};
+use mandorla_linkage::{DefaultDob, Exclusion, Field, MatchKeyRule};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Duration, Instant};
+use crate::two_person::TwoPersonWhen;
 
 /// The whole agreement. An unknown key anywhere is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -197,15 +198,15 @@ pub struct Legal {
 pub struct Scope {
     /// Categories of subjects, in words. Displayed.
     pub subject_categories: Vec<String>,
-    /// Only these nationalities (ISO 3166 codes); empty: all. Enforced: loading does not apply it yet, so only the
-    /// empty list is accepted.
+    /// Only subjects with one of these nationalities (ISO 3166 codes of two or three letters); empty: all. Who has no
+    /// known nationality stays out then. Enforced by each side on its own records.
     #[serde(default)]
     pub nationalities_in: Vec<String>,
-    /// Not these nationalities. Enforced: only the empty list is accepted, likewise.
+    /// No subject with one of these nationalities. Enforced likewise.
     #[serde(default)]
     pub nationalities_out: Vec<String>,
-    /// Exclusion flags: who carries one never leaves. Enforced: only the empty list is accepted, likewise.
-    pub exclude: Vec<String>,
+    /// No subject with one of these properties. Enforced likewise.
+    pub exclude: Vec<Exclusion>,
 }
 
 /// `[[dataset]]`: a list that may take part.
@@ -345,9 +346,9 @@ pub struct Review {
     pub sla_hours: u32,
     /// What an undecided item becomes; `refuse`. Enforced.
     pub on_expiry: ExpiryRule,
-    /// When a second officer is needed. Displayed.
+    /// When a second officer must release, too; more hits than `result.max_overlap` always need one. Enforced.
     #[serde(default)]
-    pub two_person_when: Vec<String>,
+    pub two_person_when: Vec<TwoPersonWhen>,
 }
 
 /// What an undecided item becomes.

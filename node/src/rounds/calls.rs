@@ -120,16 +120,19 @@ fn admit(
         dataset,
         peer_dataset,
     } = resolved;
+    let policy = &node.config.policy;
     let own_fields = fields(dataset);
     let facts = Facts {
         purpose: &request.purpose,
         case_reference_given: !request.case_reference.trim().is_empty(),
         requester: own_set(dataset, &request.dataset, &own_fields),
-        responder: peer_set(peer_dataset, ruled.unknown_responder_size()),
+        responder: peer_set(peer_dataset, ruled.unknown_responder_size(policy)),
         terms: None,
         evaluations: &[],
     };
-    let refused = ruled.admit(node.clock.now_s(), &facts, counters).err()?;
+    let refused = ruled
+        .admit(policy, node.clock.now_s(), &facts, counters)
+        .err()?;
     let error = ApiError::new(ErrorCode::Refused, format!("refused: {refused}"));
     Some(error.hint(refused.fix))
 }

@@ -1,8 +1,8 @@
 //! What the agreement says about a round in one direction, for the machines and for admission.
 
 use mandorla_agreement::{
-    Agreement, Counters, Evaluations, Proposal, Refusal, ResultMode, SetFacts, SetSize, State,
-    day_start_s, month_start_s,
+    Agreement, Counters, Evaluations, LocalPolicy, Proposal, Refusal, ResultMode, SetFacts,
+    SetSize, State, day_start_s, month_start_s,
 };
 use mandorla_control::{ApiError, ErrorCode};
 use mandorla_linkage::Field;
@@ -79,9 +79,10 @@ impl Ruled {
         })
     }
 
-    /// Whether this round may happen now, by everything that this node knows of it.
+    /// Whether this round may happen now, by everything that this node knows of it: the agreement and its own policy.
     pub(crate) fn admit(
         &self,
+        policy: &LocalPolicy,
         now_s: u64,
         facts: &Facts<'_>,
         counters: &Counters,
@@ -89,7 +90,6 @@ impl Ruled {
         let slots_s = self.agreement.terms().answer.slots_s();
         let proposal = Proposal {
             state: self.state,
-            synthetic_data: false,
             purpose: facts.purpose,
             case_reference_given: facts.case_reference_given,
             mode: ResultMode::Fresh,
@@ -99,14 +99,17 @@ impl Ruled {
             cells_class: facts.terms.map(|terms| terms.offer().cells_class),
             evaluations: facts.evaluations,
         };
+        let (requester, responder) = (&self.requester, &self.responder);
         self.agreement
-            .admit(now_s, &self.requester, &self.responder, &proposal, counters)
+            .admit(policy, now_s, requester, responder, &proposal, counters)
     }
 
-    /// The peer's set before its size is known: the largest that the agreement allows.
-    pub(crate) fn unknown_responder_size(&self) -> SetSize {
+    /// The peer's set before its size is known: the largest that the agreement and this node's policy allow.
+    pub(crate) fn unknown_responder_size(&self, policy: &LocalPolicy) -> SetSize {
         let direction = self.agreement.direction(&self.requester, &self.responder);
-        let most = direction.map_or(0, |direction| direction.responder_subjects_max());
+        let most = direction.map_or(0, |direction| {
+            direction.responder_subjects_max_under(policy)
+        });
         SetSize::Class(size_class_log2(most).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX))
     }
 }
@@ -132,6 +135,7 @@ pub(crate) fn own_set<'a>(
         size: SetSize::Exact(record.subjects),
         loaded_at_s: Some(record.loaded_at),
         fields: Some(fields),
+        synthetic: Some(record.synthetic),
     }
 }
 
@@ -142,6 +146,7 @@ pub(crate) fn peer_set(id: &str, size: SetSize) -> SetFacts<'_> {
         size,
         loaded_at_s: None,
         fields: None,
+        synthetic: None,
     }
 }
 

@@ -1,6 +1,6 @@
 use mandorla_agreement::{
-    Agreement, Counters, Evaluations, Proposal, Refusal, ResultMode, SetFacts, SetSize, State,
-    draft,
+    Agreement, Counters, Evaluations, LocalPolicy, Proposal, Refusal, ResultMode, SetFacts,
+    SetSize, State, draft,
 };
 
 use mandorla_linkage::Field;
@@ -17,7 +17,6 @@ fn now_s() -> u64 {
 fn proposal() -> Proposal<'static> {
     Proposal {
         state: State::Live,
-        synthetic_data: false,
         purpose: "OIC-FACILITATION",
         case_reference_given: true,
         mode: ResultMode::Fresh,
@@ -27,12 +26,14 @@ fn proposal() -> Proposal<'static> {
             size: SetSize::Exact(1_000),
             loaded_at_s: None,
             fields: None,
+            synthetic: None,
         },
         responder: SetFacts {
             dataset: "registry",
             size: SetSize::Class(15),
             loaded_at_s: None,
             fields: None,
+            synthetic: None,
         },
         cells_class: Some(12),
         evaluations: &[Evaluations {
@@ -44,7 +45,14 @@ fn proposal() -> Proposal<'static> {
 }
 
 fn admit(proposal: &Proposal<'_>, counters: &Counters) -> Result<(), Refusal> {
-    sample().admit(now_s(), "UK", "RS", proposal, counters)
+    sample().admit(
+        &LocalPolicy::default(),
+        now_s(),
+        "UK",
+        "RS",
+        proposal,
+        counters,
+    )
 }
 
 /// Alters the admitted round and returns rule and clause of the refusal.
@@ -86,29 +94,59 @@ fn the_third_round_of_a_day_is_refused_in_these_words() {
 }
 
 #[test]
-fn only_live_agreements_touch_real_data() {
+fn real_data_is_for_live_agreements_and_test_data_for_pilots() {
     for state in State::ALL {
-        let mut proposal = proposal();
-        proposal.state = state;
-        assert_eq!(
-            admit(&proposal, &Counters::default()).is_ok(),
-            state == State::Live,
-            "{state}"
-        );
-        proposal.synthetic_data = true;
-        let usable = matches!(state, State::Live | State::Pilot);
-        assert_eq!(
-            admit(&proposal, &Counters::default()).is_ok(),
-            usable,
-            "{state}, synthetic"
-        );
+        for synthetic in [None, Some(false), Some(true)] {
+            let mut proposal = proposal();
+            proposal.state = state;
+            proposal.requester.synthetic = synthetic;
+            let usable = match state {
+                State::Live => synthetic != Some(true),
+                State::Pilot => synthetic == Some(true),
+                _ => false,
+            };
+            let admitted = admit(&proposal, &Counters::default());
+            assert_eq!(admitted.is_ok(), usable, "{state}, {synthetic:?}");
+            let clause = admitted.err().map(|refusal| refusal.clause);
+            let expected = match state {
+                _ if usable => None,
+                State::Live => Some("dataset"),
+                State::Pilot => Some("pilot_required"),
+                _ => Some("state"),
+            };
+            assert_eq!(clause.as_deref(), expected, "{state}, {synthetic:?}");
+        }
     }
+}
+
+#[test]
+fn a_pilot_needs_the_responders_own_set_to_be_test_data_too() {
+    let refusal = refused(|p, _| {
+        p.state = State::Pilot;
+        p.responder.synthetic = Some(false);
+    });
+    assert_eq!(refusal, ("synthetic", "pilot_required".into()));
+    admitted(|p, _| {
+        p.state = State::Pilot;
+        p.responder.synthetic = Some(true);
+    });
+    let refusal = refused(|p, _| p.responder.synthetic = Some(true));
+    assert_eq!(refusal, ("synthetic", "dataset".into()));
 }
 
 #[test]
 fn dates_bound_a_round_from_its_start_to_its_last_answer() {
     let agreement = sample();
-    let at = |now_s: u64| agreement.admit(now_s, "UK", "RS", &proposal(), &Counters::default());
+    let at = |now_s: u64| {
+        agreement.admit(
+            &LocalPolicy::default(),
+            now_s,
+            "UK",
+            "RS",
+            &proposal(),
+            &Counters::default(),
+        )
+    };
     let (start_s, end_s) = (at_s("2026-12-01"), at_s("2027-12-01"));
     let round_s = (3 + 3 + 2) * 86_400;
     assert_eq!(at(start_s - 1).unwrap_err().rule, "not_before");
@@ -204,7 +242,14 @@ fn the_responders_own_cap_is_named_where_it_is_written() {
         draft(&sample_input()).replacen("# responder_max_set = …", "responder_max_set = 500 #", 1);
     let agreement = Agreement::parse(text.as_bytes()).unwrap();
     let refusal = agreement
-        .admit(now_s(), "UK", "RS", &proposal(), &Counters::default())
+        .admit(
+            &LocalPolicy::default(),
+            now_s(),
+            "UK",
+            "RS",
+            &proposal(),
+            &Counters::default(),
+        )
         .unwrap_err();
     assert_eq!(
         (refusal.rule, refusal.clause.as_str()),
@@ -304,7 +349,14 @@ fn evaluations_are_bounded_per_match_key() {
 #[test]
 fn strangers_and_absent_directions_are_refused() {
     let refusal = sample()
-        .admit(now_s(), "UK", "FR", &proposal(), &Counters::default())
+        .admit(
+            &LocalPolicy::default(),
+            now_s(),
+            "UK",
+            "FR",
+            &proposal(),
+            &Counters::default(),
+        )
         .unwrap_err();
     assert_eq!(refusal.rule, "direction");
 }
@@ -324,7 +376,14 @@ fn a_list_without_a_required_column_is_refused_by_its_owner() {
             ..proposal.requester
         };
         proposal.requester = requester;
-        agreement.admit(now_s(), "UK", "RS", &proposal, &Counters::default())
+        agreement.admit(
+            &LocalPolicy::default(),
+            now_s(),
+            "UK",
+            "RS",
+            &proposal,
+            &Counters::default(),
+        )
     };
     assert_eq!(with(Some(&[Field::Sex, Field::Dob])), Ok(()));
     assert_eq!(with(None), Ok(())); // the peer cannot know

@@ -1,4 +1,6 @@
-use mandorla_agreement::{AGREEMENT_BYTES_MAX, Agreement, AgreementError, Severity, lint};
+use mandorla_agreement::{
+    AGREEMENT_BYTES_MAX, Agreement, AgreementError, Exclusion, Severity, TwoPersonWhen, lint,
+};
 use proptest::prelude::*;
 
 use crate::world::{altered, altered_n, sample_text, signer};
@@ -69,16 +71,21 @@ const MALFORMED: &[(&str, &str, &str)] = &[
         "nationalities = []",
         "scope.nationalities",
     ),
-    ("exclude = []", "exclude = [\"minor\"]", "scope.exclude"),
+    ("exclude = []", "exclude = [\"minors\"]", "scope.exclude"),
     (
         "nationalities_in = []",
-        "nationalities_in = [\"RS\"]",
-        "scope.nationalities_in",
+        "nationalities_in = [\"RS\", \"Serbia\"]",
+        "scope.nationalities_in[1]",
     ),
     (
         "nationalities_out = []",
-        "nationalities_out = [\"RS\"]",
-        "scope.nationalities_out",
+        "nationalities_out = [\"R5\"]",
+        "scope.nationalities_out[0]",
+    ),
+    (
+        "two_person_when = []",
+        "two_person_when = [\"sometimes\"]",
+        "review.UK.two_person_when",
     ),
     ("party = \"RS\"", "party = \"FR\"", "dataset[1].party"),
     ("id = \"registry\"", "id = \"\"", "dataset[1].id"),
@@ -307,6 +314,35 @@ fn standing_results_are_refused_in_plain_words() {
         error.to_string(),
         "standing results are not built yet (result.mode)"
     );
+}
+
+#[test]
+fn a_nationality_cannot_be_both_in_and_out() {
+    let text = altered("nationalities_in = []", "nationalities_in = [\"RS\"]")
+        .replace("nationalities_out = []", "nationalities_out = [\"rs\"]");
+    let error = Agreement::parse(text.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "RS stands in nationalities_in, too (scope.nationalities_out)"
+    );
+}
+
+#[test]
+fn an_unknown_word_is_refused_with_the_words_that_exist() {
+    let text = sample_text().replacen(
+        "two_person_when = []",
+        "two_person_when = [\"sometimes\"]",
+        1,
+    );
+    let message = Agreement::parse(text.as_bytes()).unwrap_err().to_string();
+    for word in TwoPersonWhen::ALL {
+        assert!(message.contains(word.word()), "{word}: {message}");
+    }
+    let text = altered("exclude = []", "exclude = [\"minors\"]");
+    let message = Agreement::parse(text.as_bytes()).unwrap_err().to_string();
+    for word in Exclusion::ALL {
+        assert!(message.contains(word.word()), "{word}: {message}");
+    }
 }
 
 #[test]

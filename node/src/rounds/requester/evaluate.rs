@@ -178,7 +178,7 @@ fn charge(
                 evaluations: &evaluations,
             };
             ruled
-                .admit(now, &facts, &counters)
+                .admit(&node.config.policy, now, &facts, &counters)
                 .map_err(|refusal| RoundError::NotAllowed(format!("refused: {refusal}")))?;
             for evaluation in &evaluations {
                 quota::charge(

@@ -28,7 +28,8 @@ const ACK_TIMEOUT: Duration = Duration::from_mins(30);
 /// Sends the question until it is acknowledged; sending it again is harmless.
 pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
     let seeking: Seeking = record.machine().ok_or_else(damaged)?;
-    if record.first_sent.is_none() && ruled_of(node, record)?.state != State::Live {
+    let in_force = matches!(ruled_of(node, record)?.state, State::Live | State::Pilot);
+    if record.first_sent.is_none() && !in_force {
         return stop(
             node,
             record,

@@ -104,12 +104,7 @@ type Refused = (Refusal, String);
 /// Everything that agreement and local policy say before any work is done.
 fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, DatasetRecord), Refused> {
     let internal = |error: &dyn std::fmt::Display| (Refusal::Internal, error.to_string());
-    if !node.config.policy.accept_rounds {
-        return Err((
-            Refusal::LocalPolicy,
-            "policy.accept_rounds is false".to_owned(),
-        ));
-    }
+    let policy = &node.config.policy;
     let (agreement, state) = find_by_hash(node, &offer.agreement.0).ok_or_else(|| {
         (
             Refusal::UnknownAgreement,
@@ -117,13 +112,16 @@ fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, Datase
         )
     })?;
     match state {
-        State::Live => {}
+        State::Live | State::Pilot => {}
         State::Suspended => {
             return Err((Refusal::Suspended, "the agreement is suspended".to_owned()));
         }
         State::Expired => return Err((Refusal::Dates, "the agreement has expired".to_owned())),
         state => return Err((Refusal::NotLive, format!("the agreement is {state}"))),
     }
+    policy
+        .accepts_rounds(agreement.id())
+        .map_err(|clause| (Refusal::LocalPolicy, format!("{clause} is false")))?;
     let ruled = Ruled::new(agreement, state, &peer.code, node.code());
     let dataset = node
         .store
@@ -137,7 +135,7 @@ fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, Datase
             )
         })?;
     if open_rounds(node, peer).map_err(|error| internal(&error))?
-        >= node.config.policy.open_rounds_per_peer_max
+        >= policy.open_rounds_per_peer_max()
     {
         return Err((
             Refusal::Busy,
@@ -160,18 +158,19 @@ fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, Datase
         evaluations: &[],
     };
     ruled
-        .admit(node.clock.now_s(), &facts, &counters)
+        .admit(policy, node.clock.now_s(), &facts, &counters)
         .map_err(|refusal| (refusal_code(&refusal), refusal.to_string()))?;
     Ok((ruled, dataset))
 }
 
-/// The wire code for a rule of the agreement.
+/// The wire code for a rule of the agreement or of this node's policy.
 fn refusal_code(refusal: &RuleRefusal) -> Refusal {
     match refusal.rule {
+        _ if refusal.is_local_policy() => Refusal::LocalPolicy,
         "state" | "direction" => Refusal::NotLive,
         "not_before" | "expires" => Refusal::Dates,
         "purpose" | "case_reference" => Refusal::Purpose,
-        "dataset" | "max_age_days" | "required_columns" => Refusal::Datasets,
+        "dataset" | "max_age_days" | "required_columns" | "synthetic" => Refusal::Datasets,
         "slots" | "mode" => Refusal::Slots,
         "min_set" | "max_set" | "max_records" | "keys_per_subject" => Refusal::SetSize,
         _ => Refusal::Quota,

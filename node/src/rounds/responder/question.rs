@@ -120,10 +120,11 @@ async fn take(
     Ok(acknowledgement)
 }
 
-/// A suspension or the end of an agreement stops questions that are not acknowledged yet.
+/// A suspension or the end of an agreement stops questions that are not acknowledged yet. What a pilot may touch was
+/// decided at admission.
 pub(super) fn must_be_live(state: State) -> Result<(), RoundError> {
     match state {
-        State::Live => Ok(()),
+        State::Live | State::Pilot => Ok(()),
         State::Suspended => Err(RoundError::Refused(Refusal::Suspended)),
         State::Expired => Err(RoundError::Refused(Refusal::Dates)),
         _ => Err(RoundError::Refused(Refusal::NotLive)),
