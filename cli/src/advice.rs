@@ -28,6 +28,15 @@ pub(crate) fn advice(code: ErrorCode) -> &'static str {
             "`mandorla status` shows the running daemon; `mandorla node stop` ends it."
         }
         E::BadConfig => "Correct the line of node.toml that the message names.",
+        E::OpenToOthers => {
+            "Run the chmod or chown that the hint names, and ask who has been there meanwhile."
+        }
+        E::SecretNeeded => {
+            "Give --passphrase-file FILE or --wrapping-key FILE, let the service manager provide the credential, or run the command at a terminal."
+        }
+        E::WrongSecret => {
+            "Try again with the right one. Nobody can open the keys without it: if it is lost, restore keys.toml from a copy whose secret is known, or make a new node and pair anew."
+        }
         E::UnknownUser => {
             "The operator adds a [[user]] to node.toml; in a small installation name yourself with --user."
         }

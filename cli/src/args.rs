@@ -9,9 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::BenchCommand;
 use crate::commands::{
     agreement::AgreementCommand, audit::AuditCommand, data::DataCommand, dataset::DatasetCommand,
-    help::HelpArgs, hit::HitCommand, node::InitArgs, node::NodeCommand, peer::PeerCommand,
-    review::ReviewCommand, round::RoundCommand, shell::CompletionArgs, shell::ManArgs,
-    status::StatusArgs,
+    help::HelpArgs, hit::HitCommand, key::KeyCommand, node::InitArgs, node::NodeCommand,
+    peer::PeerCommand, review::ReviewCommand, round::RoundCommand, shell::CompletionArgs,
+    shell::ManArgs, status::StatusArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -132,6 +132,9 @@ pub(crate) enum Command {
     /// The daemon
     #[command(subcommand)]
     Node(NodeCommand),
+    /// The node's keys: how they are sealed
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Peers: exchange cards, compare words, see who answers
     #[command(subcommand)]
     Peer(PeerCommand),

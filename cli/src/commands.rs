@@ -7,6 +7,7 @@ pub(crate) mod dataset;
 mod fields;
 pub(crate) mod help;
 pub(crate) mod hit;
+pub(crate) mod key;
 pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod review;
@@ -33,6 +34,7 @@ async fn run_here(command: Command, cx: &Context) -> Done {
         Command::Init(args) => node::init(&args, cx),
         Command::Status(args) => status::run(&args, cx).await,
         Command::Node(command) => node::run(&command, cx).await,
+        Command::Key(command) => key::run(command, cx),
         Command::Peer(command) => peer::run(command, cx).await,
         Command::Agreement(command) => agreement::run(command, cx).await,
         Command::Dataset(command) => dataset::run(command, cx).await,

@@ -9,7 +9,7 @@
 //!   demo, bench ──► world: two processes `mandorla node run` on loopback, driven over their control sockets
 //! ```
 //! Every command is a thin call of the control API. Data goes to stdout, everything else to stderr; with `--json`
-//! both are objects of schema 1. Only `node run` and `init` reach into the daemon, in one file.
+//! both are objects of schema 1. Only `init`, `node run` and `key seal` reach into the daemon.
 
 mod advice;
 mod args;
@@ -21,6 +21,7 @@ mod failure;
 mod output;
 mod prompt;
 mod reference;
+mod secret;
 mod settings;
 mod table;
 mod trial_agreement;
@@ -73,8 +74,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn run(command: args::Command, cx: &Context) -> Done {
-    if let args::Command::Node(commands::node::NodeCommand::Run) = command {
-        return commands::node::run_daemon(cx); // has its own runtime and signals
+    if let args::Command::Node(commands::node::NodeCommand::Run(args)) = command {
+        return commands::node::run_daemon(&args, cx); // has its own runtime and signals
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2) // a client waits; it does not compute

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ fn mandorla(data_dir: &Path, arguments: &[&str]) -> Command {
         .arg("--data-dir")
         .arg(data_dir)
         .args(arguments)
+        .env_remove("CREDENTIALS_DIRECTORY")
         .stdin(Stdio::null());
     command
 }
@@ -52,6 +54,8 @@ fn init_as(data_dir: &Path, country: &str) -> Output {
         country,
         "--listen",
         listen,
+        "--seal",
+        "none",
     ];
     ran(data_dir, &arguments)
 }
@@ -61,7 +65,16 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(data_dir: &Path) -> Self {
-        let child = mandorla(data_dir, &["node", "run"])
+        Self::start_with(data_dir, &[])
+    }
+
+    fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
+        let arguments = [&["node", "run"][..], flags].concat();
+        Self::start_by(mandorla(data_dir, &arguments), data_dir)
+    }
+
+    fn start_by(mut command: Command, data_dir: &Path) -> Self {
+        let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -104,6 +117,110 @@ fn a_second_init_replaces_nothing_and_says_what_to_do() {
         stderr(&second)
     );
     assert_eq!(std::fs::read(node.join("keys.toml")).unwrap(), keys);
+}
+
+/// A file that only its owner can read.
+fn secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn keys_are_sealed_as_asked_and_open_with_that_secret_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let [right, wrong] = ["right", "wrong"].map(|name| dir.path().join(name));
+    secret(&right, "six words picked at random\n");
+    secret(&wrong, "six words picked in order\n");
+    let [right, wrong] = [&right, &wrong].map(|path| path.to_str().unwrap());
+    let names = ["--name", "Agency", "--country", "GB"];
+
+    let unsaid = ran(&node, &[&["init"][..], &names].concat());
+    assert_eq!(unsaid.status.code(), Some(1));
+    for way in [
+        "(M-116)",
+        "--passphrase-file",
+        "--wrapping-key",
+        "--seal none",
+    ] {
+        assert!(stderr(&unsaid).contains(way), "{}", stderr(&unsaid));
+    }
+    assert!(!node.exists());
+
+    let init = [&["init", "--passphrase-file", right][..], &names].concat();
+    let made = ran(&node, &init);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let keys = std::fs::read_to_string(node.join("keys.toml")).unwrap();
+    assert!(keys.contains("seal = \"passphrase\""), "{keys}");
+
+    let none = ran(&node, &["node", "run"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(stderr(&none).contains("(M-116)"), "{}", stderr(&none));
+    let other = ran(&node, &["node", "run", "--passphrase-file", wrong]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(stderr(&other).contains("(M-117)"), "{}", stderr(&other));
+
+    let daemon = Daemon::start_with(&node, &["--passphrase-file", right]);
+    let status = ran(&node, &["status"]);
+    assert!(stdout(&status).contains("sealed under a passphrase"));
+    let running = ran(
+        &node,
+        &["key", "seal", "--seal", "none", "--passphrase-file", right],
+    );
+    assert!(stderr(&running).contains("(M-113)"), "{}", stderr(&running));
+    drop(daemon);
+
+    let unsealed = ran(
+        &node,
+        &["key", "seal", "--seal", "none", "--passphrase-file", right],
+    );
+    assert_eq!(unsealed.status.code(), Some(0), "{}", stderr(&unsealed));
+    let _daemon = Daemon::start(&node);
+    assert!(stdout(&ran(&node, &["status"])).contains("not sealed"));
+}
+
+#[test]
+fn a_key_that_the_service_manager_provides_opens_the_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let credentials = dir.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    secret(&credentials.join("mandorla.key"), &"0f".repeat(32));
+    let with_credentials = |arguments: &[&str]| {
+        let mut command = mandorla(&node, arguments);
+        command.env("CREDENTIALS_DIRECTORY", &credentials);
+        command
+    };
+    let init = [
+        "init",
+        "--seal",
+        "credential",
+        "--name",
+        "Agency",
+        "--country",
+        "GB",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let made = with_credentials(&init).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let none = ran(&node, &["node", "run"]);
+    assert!(stderr(&none).contains("mandorla.key"), "{}", stderr(&none));
+    let _daemon = Daemon::start_by(with_credentials(&["node", "run"]), &node);
+    assert!(stdout(&ran(&node, &["status"])).contains("sealed under a credential"));
+}
+
+#[test]
+fn a_key_file_that_others_can_read_keeps_the_node_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    init(&node);
+    let keys = node.join("keys.toml");
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = ran(&node, &["node", "run"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let expected = format!("(M-115)\n hint: chmod 600 {}", keys.display());
+    assert!(stderr(&refused).contains(&expected), "{}", stderr(&refused));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::data_dir::seal_word;
 use crate::events::Event;
 use crate::node::Node;
 use crate::peers::{self, KnownPeers};
@@ -90,6 +91,12 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
         .set(endpoint)
         .map_err(|_| RunError::RanBefore)?;
     record_start(&node, address)?;
+    if node.identity.sealed().is_none() {
+        tracing::warn!(
+            "the keys are not sealed: who reads this disk can speak as node {} (mandorla key seal)",
+            node.code()
+        );
+    }
     tracing::info!(%address, socket = %socket_path.display(), "node {} is running", node.code());
 
     // Before the first connection is taken: a question of before the stop is matched once.
@@ -137,6 +144,7 @@ fn record_start(node: &Node, address: SocketAddr) -> Result<(), StoreError> {
         .event(Event::NodeStarted)
         .detail("version", env!("CARGO_PKG_VERSION"))
         .detail("listen", address.to_string())
+        .detail("keys_sealed_under", seal_word(node.identity.sealed()))
         .detail("kernel", node.kernel.level().to_string());
     node.store.write(|tx| tx.append_ledger(event)).map(|_| ())
 }

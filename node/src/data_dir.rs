@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use mandorla_control::ErrorCode;
@@ -16,12 +16,14 @@ use rand_core::UnwrapErr;
 
 use crate::auditor_key::{AUDITOR_KEY_NAME, AuditorKeyError};
 use crate::config::{CONFIG_NAME, Config, User};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, KEYS_NAME};
 use crate::peers::CardFields;
+use crate::permissions::{self, PermissionError};
+use crate::seal::{Seal, SealKind};
 use crate::sealing::{AuditorKey, AuditorPublicKey};
 
 /// Names that a beginning of `init` may have left.
-const LEFTOVERS: [&str; 3] = ["keys.toml", "node.toml~", AUDITOR_KEY_NAME];
+const LEFTOVERS: [&str; 3] = [KEYS_NAME, "node.toml~", AUDITOR_KEY_NAME];
 
 /// What `init` needs to know.
 #[derive(Clone, Debug)]
@@ -71,10 +73,19 @@ pub enum InitError {
         found: String,
     },
     /// Other accounts could read the directory, or it belongs to one.
-    #[error("{} must belong to this account and have mode 700 (chmod 700)", data_dir.display())]
-    OpenToOthers {
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
+    /// The beginning of an earlier `init` sealed its keys in another way.
+    #[error(
+        "{} holds the beginning of a node whose keys are sealed under: {found}; asked for: {wanted}", data_dir.display()
+    )]
+    SealedOtherwise {
         /// The directory.
         data_dir: PathBuf,
+        /// How the keys there are sealed.
+        found: &'static str,
+        /// How they were to be sealed.
+        wanted: &'static str,
     },
     /// Name, code, country or users cannot be used.
     #[error("{0}")]
@@ -99,13 +110,20 @@ impl InitError {
     /// The code that the command line reports it under.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Exists { .. } | Self::NotEmpty { .. } => ErrorCode::Exists,
-            Self::Invalid(_) => ErrorCode::BadRequest,
-            Self::OpenToOthers { .. } | Self::Keys(_) | Self::AuditorKey(_) | Self::Io { .. } => {
-                ErrorCode::Storage
+            Self::Exists { .. } | Self::NotEmpty { .. } | Self::SealedOtherwise { .. } => {
+                ErrorCode::Exists
             }
+            Self::Invalid(_) => ErrorCode::BadRequest,
+            Self::Permission(_) => ErrorCode::OpenToOthers,
+            Self::Keys(error) => error.code(),
+            Self::AuditorKey(_) | Self::Io { .. } => ErrorCode::Storage,
         }
     }
+}
+
+/// The word for how keys are sealed.
+pub(crate) fn seal_word(kind: Option<SealKind>) -> &'static str {
+    kind.map_or("none", SealKind::word)
 }
 
 /// `$XDG_DATA_HOME/mandorla`, else `~/.local/share/mandorla`; `None` where neither variable names a directory.
@@ -125,15 +143,15 @@ fn default_in(
     Some(data_home?.join("mandorla"))
 }
 
-/// Makes a data directory with new keys and a commented configuration. Never replaces anything.
-pub fn init(options: &InitOptions) -> Result<Initialised, InitError> {
+/// Makes a data directory with new keys, sealed or not, and a commented configuration. Never replaces anything.
+pub fn init(options: &InitOptions, seal: Option<&Seal>) -> Result<Initialised, InitError> {
     // Everything that could be wrong is found before the first file is made.
     Config::parse(&config_text(options, None)).map_err(InitError::Invalid)?;
     check(options)?;
     let dir = options.data_dir.as_path();
     let config_path = dir.join(CONFIG_NAME);
     prepare(dir, &config_path)?;
-    let identity = keys(dir)?;
+    let identity = keys(dir, seal)?;
     let auditor_key_path = dir.join(AUDITOR_KEY_NAME);
     let auditor = auditor_key(&auditor_key_path)?.public();
     let text = config_text(options, Some(&auditor));
@@ -200,13 +218,7 @@ fn prepare(dir: &Path, config_path: &Path) -> Result<(), InitError> {
         .mode(0o700)
         .create(dir);
     made.map_err(io(dir))?;
-    let metadata = std::fs::metadata(dir).map_err(io(dir))?;
-    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !is_ours || metadata.mode() & 0o077 != 0 {
-        return Err(InitError::OpenToOthers {
-            data_dir: dir.to_owned(),
-        });
-    }
+    permissions::check_data_dir(dir)?;
     for entry in std::fs::read_dir(dir).map_err(io(dir))? {
         let found = entry
             .map_err(io(dir))?
@@ -224,17 +236,24 @@ fn prepare(dir: &Path, config_path: &Path) -> Result<(), InitError> {
 }
 
 /// New keys, or those of the beginning. A key file that was cut short was never used: no configuration came after it.
-fn keys(dir: &Path) -> Result<Identity, InitError> {
+fn keys(dir: &Path, seal: Option<&Seal>) -> Result<Identity, InitError> {
     let path = dir.join(LEFTOVERS[0]);
     if path.symlink_metadata().is_ok() {
-        match Identity::read(dir) {
+        match Identity::read(dir, seal) {
             Err(IdentityError::Invalid { .. }) => {
                 std::fs::remove_file(&path).map_err(|source| InitError::Io { path, source })?;
+            }
+            Ok(identity) if identity.sealed() != seal.map(Seal::kind) => {
+                return Err(InitError::SealedOtherwise {
+                    data_dir: dir.to_owned(),
+                    found: seal_word(identity.sealed()),
+                    wanted: seal_word(seal.map(Seal::kind)),
+                });
             }
             read => return Ok(read?),
         }
     }
-    Ok(Identity::create(dir, &mut UnwrapErr(SysRng))?)
+    Ok(Identity::create(dir, seal, &mut UnwrapErr(SysRng))?)
 }
 
 /// A new key for the auditor, or that of the beginning.

@@ -40,6 +40,7 @@ macro_rules! events {
 events! {
     NodeStarted "node.started" Admin "The daemon started.";
     NodeStopped "node.stopped" Admin "The daemon stopped in an orderly way.";
+    KeysSealed "keys.sealed" Admin "The way in which the node's keys are sealed on its disk was changed.";
     CallRefused "call.refused" Admin "A call on the control socket was refused: the caller does not hold the role.";
     PeerAdded "peer.added" Admin "A peer's card was added.";
     PeerUpdated "peer.updated" Admin "A known peer's card was added again, with another address.";

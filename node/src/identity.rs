@@ -1,18 +1,30 @@
 //! The node's keys: a file of their own, outside the database, so that no copy of the database holds a secret key.
+//!
+//! ```text
+//!  keys.toml   schema = 2
+//!              seal = "passphrase" | "credential" | "none"
+//!              keys = hexadecimal: the seeds, sealed for this purpose (node/src/seal.rs); as they are if seal = "none"
+//!  seeds       signing (32) ‖ transport (32) ‖ release (32)
+//! ```
 
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+mod file;
+
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use mandorla_control::ErrorCode;
 use mandorla_protocol::{NodeKey, NodeSigner, ReleaseSigner};
 use mandorla_transport::{PeerKey, TransportKey};
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// File name in the data directory.
-const KEYS_NAME: &str = "keys.toml";
+use crate::permissions::PermissionError;
+use crate::seal::{Seal, SealError, SealKind};
+
+pub(crate) use self::file::KEYS_NAME;
+
+/// Three ed25519 seeds.
+const SEEDS_BYTES: usize = 96;
 
 /// The keys of a node.
 pub struct Identity {
@@ -21,6 +33,7 @@ pub struct Identity {
     /// Authenticates connections.
     pub transport: TransportKey,
     release_seed: Zeroizing<[u8; 32]>,
+    sealed: Option<SealKind>,
 }
 
 /// Why keys cannot be used.
@@ -35,93 +48,120 @@ pub enum IdentityError {
         source: std::io::Error,
     },
     /// Others than the owner can read the file.
-    #[error("{path} has mode {mode:03o}: others than its owner could read the keys (chmod 600)")]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
     /// The file is not a key file.
     #[error("{path} is not a key file of this version")]
     Invalid {
         /// The file.
         path: PathBuf,
     },
+    /// The keys are sealed and no secret was given.
+    #[error("{path} is sealed under a {kind}, and none was given")]
+    SecretNeeded {
+        /// The file.
+        path: PathBuf,
+        /// What opens it.
+        kind: SealKind,
+    },
+    /// The secret that was given does not open the keys.
+    #[error("{path}: {source}")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    schema: u32,
-    signing: Zeroizing<String>,
-    transport: Zeroizing<String>,
-    release: Zeroizing<String>,
+impl IdentityError {
+    /// The code that the command line reports it under.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Permission(_) => ErrorCode::OpenToOthers,
+            Self::SecretNeeded { .. } => ErrorCode::SecretNeeded,
+            Self::Sealed { source, .. } => source.code(),
+            Self::Io { .. } | Self::Invalid { .. } => ErrorCode::Storage,
+        }
+    }
+
+    /// The next command.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Permission(error) => error.hint(),
+            Self::SecretNeeded { kind: SealKind::Passphrase, .. } => {
+                "give it with --passphrase-file FILE, as the service credential mandorla.passphrase, or at a terminal".to_owned()
+            }
+            Self::SecretNeeded { kind: SealKind::Credential, .. } => {
+                "give it with --wrapping-key FILE, or as the service credential mandorla.key".to_owned()
+            }
+            Self::Sealed { source, .. } => source.hint(),
+            Self::Io { .. } | Self::Invalid { .. } => {
+                "look at free space, owner and mode of the data directory; else put keys.toml back from a copy".to_owned()
+            }
+        }
+    }
+}
+
+/// How the keys in a data directory are sealed; `None` if they are not.
+pub fn seal_of(data_dir: &Path) -> Result<Option<SealKind>, IdentityError> {
+    file::KeyFile::read(data_dir)?.kind()
 }
 
 impl Identity {
-    /// Makes new keys and writes them; refuses to replace any.
-    pub fn create(data_dir: &Path, rng: &mut impl CryptoRng) -> Result<Self, IdentityError> {
-        let path = data_dir.join(KEYS_NAME);
-        let mut seed = || {
-            let mut seed = Zeroizing::new([0; 32]);
-            rng.fill_bytes(seed.as_mut_slice());
-            Zeroizing::new(hex::encode(*seed))
-        };
-        let file = KeyFile {
-            schema: 1,
-            signing: seed(),
-            transport: seed(),
-            release: seed(),
-        };
-        let text = Zeroizing::new(toml::to_string(&file).expect("four plain fields"));
-        let write = || {
-            let mut out = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)?;
-            out.write_all(text.as_bytes())?;
-            out.sync_all()?;
-            std::fs::File::open(data_dir)?.sync_all()
-        };
-        write().map_err(|source| IdentityError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        Self::from_file(&file).ok_or(IdentityError::Invalid { path })
+    /// Makes new keys and writes them, sealed or not; refuses to replace any.
+    pub fn create(
+        data_dir: &Path,
+        seal: Option<&Seal>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, IdentityError> {
+        let mut seeds = Zeroizing::new([0; SEEDS_BYTES]);
+        rng.fill_bytes(seeds.as_mut_slice());
+        file::create(data_dir, &seeds, seal, rng)?;
+        Ok(Self::of_seeds(&seeds, seal.map(Seal::kind)))
     }
 
-    /// Reads the keys; refuses a file that others could read.
-    pub fn read(data_dir: &Path) -> Result<Self, IdentityError> {
-        let path = data_dir.join(KEYS_NAME);
-        let io = |source| IdentityError::Io {
-            path: path.clone(),
-            source,
-        };
-        let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(IdentityError::OpenToOthers { path, mode });
+    /// Reads the keys and opens them with `seal`, which may be given without need; refuses a file that others could
+    /// read.
+    pub fn read(data_dir: &Path, seal: Option<&Seal>) -> Result<Self, IdentityError> {
+        let file = file::KeyFile::read(data_dir)?;
+        let kind = file.kind()?;
+        let seeds = file.open(seal)?;
+        Ok(Self::of_seeds(&seeds, kind))
+    }
+
+    /// Writes these keys anew, in one step, sealed or not.
+    pub(crate) fn write_sealed(
+        &self,
+        data_dir: &Path,
+        seal: Option<&Seal>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), IdentityError> {
+        let mut seeds = Zeroizing::new([0; SEEDS_BYTES]);
+        let parts = [
+            self.signer.signing_key().as_bytes(),
+            self.transport.seed(),
+            &*self.release_seed,
+        ];
+        for (place, seed) in seeds.chunks_exact_mut(32).zip(parts) {
+            place.copy_from_slice(seed);
         }
-        let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(io)?);
-        toml::from_str(&text)
-            .ok()
-            .and_then(|file| Self::from_file(&file))
-            .ok_or(IdentityError::Invalid { path })
+        file::replace(data_dir, &seeds, seal, rng)
     }
 
-    fn from_file(file: &KeyFile) -> Option<Self> {
-        let seed = |text: &str| {
-            let mut seed = Zeroizing::new([0; 32]);
-            hex::decode_to_slice(text, seed.as_mut_slice()).ok()?;
-            Some(seed)
-        };
-        (file.schema == 1).then_some(())?;
-        Some(Self {
-            signer: NodeSigner::from_seed(&*seed(&file.signing)?),
-            transport: TransportKey::from_seed(*seed(&file.transport)?),
-            release_seed: seed(&file.release)?,
-        })
+    fn of_seeds(seeds: &[u8; SEEDS_BYTES], sealed: Option<SealKind>) -> Self {
+        let (seeds, _) = seeds.as_chunks::<32>();
+        Self {
+            signer: NodeSigner::from_seed(&seeds[0]),
+            transport: TransportKey::from_seed(seeds[1]),
+            release_seed: Zeroizing::new(seeds[2]),
+            sealed,
+        }
+    }
+
+    /// How the key file is sealed; `None` if it is not.
+    pub fn sealed(&self) -> Option<SealKind> {
+        self.sealed
     }
 
     /// Public signing key.
@@ -149,3 +189,6 @@ impl Identity {
         ReleaseSigner::from_seed(&self.release_seed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,9 +18,11 @@ use crate::datasets;
 use crate::identity::{Identity, IdentityError};
 use crate::node::Node;
 use crate::peers;
+use crate::permissions::{self, PermissionError};
 use crate::records::SCHEMA;
 use crate::review::Desk;
 use crate::rounds::{Runtime, Workers, sweep_seeds};
+use crate::seal::Seal;
 
 /// Why a node cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum OpenError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Other accounts could reach the node's files.
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] IdentityError),
@@ -55,42 +60,59 @@ impl OpenError {
             Self::NotInitialised { .. } => ErrorCode::NotInitialised,
             Self::Config(_) | Self::Kernel(_) => ErrorCode::BadConfig,
             Self::Store(StoreError::InUse { .. }) => ErrorCode::AlreadyRunning,
-            Self::Keys(_) | Self::Store(_) | Self::CoreDumps(_) => ErrorCode::Storage,
+            Self::Permission(_) | Self::Store(StoreError::OpenToOthers { .. }) => {
+                ErrorCode::OpenToOthers
+            }
+            Self::Keys(error) => error.code(),
+            Self::Store(_) | Self::CoreDumps(_) => ErrorCode::Storage,
         }
     }
 
     /// The next command.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let fixed = match self {
+            Self::Permission(error) => return error.hint(),
+            Self::Keys(error) => return error.hint(),
+            Self::Store(StoreError::OpenToOthers { path, wanted, .. }) => {
+                return format!("chmod {wanted:o} {}", path.display());
+            }
             Self::NotInitialised { .. } => "mandorla init --name NAME --country CC",
             Self::Config(_) => "correct node.toml in the data directory",
             Self::Kernel(_) => "unset MANDORLA_KERNEL, or name a level that this processor has",
             Self::Store(StoreError::InUse { .. }) => "mandorla status; mandorla node stop",
-            Self::Keys(_) | Self::Store(_) | Self::CoreDumps(_) => {
+            Self::Store(_) | Self::CoreDumps(_) => {
                 "look at free space, owner and mode of the data directory"
             }
-        }
+        };
+        fixed.to_owned()
     }
 }
 
 impl Node {
-    /// Opens the node in a data directory. One process at a time can have it open.
+    /// Opens the node in a data directory, its keys with `seal`. One process at a time can have it open.
     ///
     /// From here on this process leaves no core dump and cannot be traced by other processes of the same account: its
     /// memory holds keys and records.
-    pub fn open(data_dir: &Path, clock: Clock) -> Result<Arc<Self>, OpenError> {
+    pub fn open(
+        data_dir: &Path,
+        clock: Clock,
+        seal: Option<&Seal>,
+    ) -> Result<Arc<Self>, OpenError> {
         keep_memory_private().map_err(OpenError::CoreDumps)?;
         if !data_dir.join(CONFIG_NAME).exists() {
             return Err(OpenError::NotInitialised {
                 data_dir: data_dir.to_owned(),
             });
         }
+        permissions::check_data_dir(data_dir)?;
+        permissions::check_config(&data_dir.join(CONFIG_NAME))?;
         let config = Config::read(data_dir)?;
+        permissions::check_socket_dir(&config.socket_path(data_dir))?;
         check_users(&config.user).map_err(|message| ConfigError::Invalid {
             path: data_dir.join(CONFIG_NAME),
             message,
         })?;
-        let identity = Identity::read(data_dir)?;
+        let identity = Identity::read(data_dir, seal)?;
         let store = Store::open(
             data_dir,
             StoreConfig {
@@ -144,7 +166,7 @@ mod tests {
     #[test]
     fn a_directory_without_a_node_is_named_as_such() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Node::open(dir.path(), Clock::System).err().unwrap();
+        let error = Node::open(dir.path(), Clock::System, None).err().unwrap();
         assert_eq!(error.code(), ErrorCode::NotInitialised);
     }
 

@@ -27,7 +27,7 @@ use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::time::timeout;
 
-pub(crate) use self::caller::SocketPeer;
+pub(crate) use self::caller::{SocketPeer, own_account};
 pub(crate) use self::socket::ControlSocket;
 pub use self::socket::SocketError;
 use crate::events::Event;

@@ -6,6 +6,7 @@ use mandorla_agreement::State;
 use mandorla_control::{ApiError, NodeStop, Status, StatusReply, Stopped};
 
 use crate::agreements;
+use crate::data_dir::seal_word;
 use crate::node::{Caller, Node, storage};
 use crate::peers;
 use crate::records::dataset::DATASETS;
@@ -41,6 +42,7 @@ impl ServeBlocking for Status {
             pid: std::process::id(),
             listen: listen.unwrap_or(node.config.listen).to_string(),
             kernel: node.kernel.level().to_string(),
+            keys_sealed_under: seal_word(node.identity.sealed()).to_owned(),
             peers: count(tx.scan_all(PEERS).map_err(storage)?.len()),
             agreements_live: count(live.count()),
             datasets: count(tx.scan_all(DATASETS).map_err(storage)?.len()),

@@ -27,21 +27,24 @@ pub(crate) fn node_of(
 ) -> (TempDir, Arc<AtomicU64>, Arc<Node>) {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("node");
-    init(&InitOptions {
-        name: format!("Fictional agency of {country}"),
-        code: code.into(),
-        country: country.into(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        data_dir: data_dir.clone(),
-        users: vec![User {
-            name: "ana".into(),
-            roles: vec![Role::Analyst],
-            os_user: None,
-        }],
-    })
+    init(
+        &InitOptions {
+            name: format!("Fictional agency of {country}"),
+            code: code.into(),
+            country: country.into(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            data_dir: data_dir.clone(),
+            users: vec![User {
+                name: "ana".into(),
+                roles: vec![Role::Analyst],
+                os_user: None,
+            }],
+        },
+        None,
+    )
     .unwrap();
     before(&data_dir);
     let clock_ms = Arc::new(AtomicU64::new(NOON_MS));
-    let node = Node::open(&data_dir, Clock::Manual(Arc::clone(&clock_ms))).unwrap();
+    let node = Node::open(&data_dir, Clock::Manual(Arc::clone(&clock_ms)), None).unwrap();
     (dir, clock_ms, node)
 }

@@ -1,15 +1,16 @@
-//! `mandorla init`, `mandorla node …`: the one file that reaches into the daemon.
+//! `mandorla init`, `mandorla node …`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mandorla_control::{ApiError, ErrorCode, NodeStop};
-use mandorla_node::{Clock, InitOptions, Node, init_logging};
+use mandorla_node::{Clock, InitError, InitOptions, Node, init_logging, seal_of};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{DONE, Done, internal};
+use crate::secret::{SealChoice, SecretArgs};
 
 /// Data directory of a node that runs as a service, without a home directory.
 const SERVICE_DATA_DIR: &str = "/var/lib/mandorla";
@@ -29,13 +30,25 @@ pub(crate) struct InitArgs {
     /// UDP address to listen on for peers
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:4433")]
     listen: SocketAddr,
+    /// How the keys are sealed on the disk [default: as the file given says; at a terminal a passphrase is asked for]
+    #[arg(long, value_name = "HOW")]
+    seal: Option<SealChoice>,
+    #[command(flatten)]
+    secret: SecretArgs,
+}
+
+/// `mandorla node run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
 }
 
 /// `mandorla node …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Run the daemon until a signal or `node stop` ends it
-    Run,
+    Run(RunArgs),
     /// Ask the running daemon to stop; rounds pause at a durable point
     Stop,
 }
@@ -57,18 +70,21 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
         users: Vec::new(),
     };
     let run = cx.command("node run");
-    let made = mandorla_node::init(&options).map_err(|error| {
+    let seal = args.secret.to_seal_first(args.seal, cx)?;
+    let made = mandorla_node::init(&options, seal.as_ref()).map_err(|error| {
         let code = error.code();
-        let next = if code == ErrorCode::Exists {
-            run.clone()
-        } else {
-            cx.command("init --help")
+        let next = match &error {
+            InitError::Keys(error) => error.hint(),
+            InitError::Permission(error) => error.hint(),
+            _ if code == ErrorCode::Exists => run.clone(),
+            _ => cx.command("init --help"),
         };
         ApiError::new(code, error.to_string()).hint(next)
     })?;
     let object = json!({
         "data_dir": data_dir, "config": made.config_path, "fingerprint": made.fingerprint,
         "auditor_key": made.auditor_key_path, "next": run,
+        "keys_sealed_under": seal.as_ref().map_or("none", |seal| seal.kind().word()),
     });
     cx.out.object(&object, |_| {
         format!(
@@ -78,6 +94,15 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
             made.fingerprint
         )
     })?;
+    match &seal {
+        Some(seal) => cx.out.say(&format!(
+            "the keys are sealed: a lost {} cannot be replaced, so keep a copy of it elsewhere",
+            seal.kind()
+        )),
+        None => cx
+            .out
+            .say("the keys are not sealed: good for a trial; before real data: mandorla key seal"),
+    }
     if args.listen.ip().is_unspecified() {
         cx.out
             .say("peers need an address: write it as advertise in the configuration");
@@ -93,14 +118,20 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
 }
 
 /// Runs the daemon in this process until it is stopped.
-pub(crate) fn run_daemon(cx: &Context) -> Done {
+pub(crate) fn run_daemon(args: &RunArgs, cx: &Context) -> Done {
     let verbosity = if cx.global.quiet {
         -1
     } else {
         i8::try_from(cx.global.verbose).unwrap_or(i8::MAX)
     };
     init_logging(verbosity, cx.global.json);
-    let node = Node::open(&cx.places()?.data_dir, Clock::System)
+    let data_dir = cx.places()?.data_dir;
+    // A directory without a node has no key file either; opening says so.
+    let seal = match seal_of(&data_dir) {
+        Ok(Some(kind)) => Some(args.secret.to_open(kind, cx)?),
+        Ok(None) | Err(_) => None,
+    };
+    let node = Node::open(&data_dir, Clock::System, seal.as_ref())
         .map_err(|error| ApiError::new(error.code(), error.to_string()).hint(error.hint()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -119,7 +150,7 @@ pub(crate) fn run_daemon(cx: &Context) -> Done {
 
 pub(crate) async fn run(command: &NodeCommand, cx: &Context) -> Done {
     match command {
-        NodeCommand::Run => Err(internal("the daemon needs a runtime of its own")),
+        NodeCommand::Run(_) => Err(internal("the daemon needs a runtime of its own")),
         NodeCommand::Stop => {
             let stopped = cx.call(&NodeStop {}).await?;
             cx.out.object(&stopped, |stopped| {

@@ -61,6 +61,13 @@ fn text(status: &StatusReply) -> String {
         ),
         ("listens on", format!("{} (UDP)", status.listen)),
         ("kernel", status.kernel.clone()),
+        (
+            "keys",
+            match status.keys_sealed_under.as_str() {
+                "none" => "not sealed".to_owned(),
+                kind => format!("sealed under a {kind}"),
+            },
+        ),
         ("peers", status.peers.to_string()),
         ("agreements", format!("{} live", status.agreements_live)),
         ("datasets", status.datasets.to_string()),

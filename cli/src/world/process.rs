@@ -217,7 +217,8 @@ fn run(program: &Path, data_dir: &Path, log: &Path) -> Result<Child, ApiError> {
 fn command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("MANDORLA_") {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("MANDORLA_") || name_text == "CREDENTIALS_DIRECTORY" {
             command.env_remove(name);
         }
     }
@@ -235,6 +236,8 @@ async fn make(program: &Path, data_dir: &Path, spec: &NodeSpec<'_>) -> Result<()
         .args([
             "init",
             "--no-input",
+            "--seal",
+            "none", // a trial, gone with its directory
             "--name",
             spec.name,
             "--country",

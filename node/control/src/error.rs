@@ -69,6 +69,9 @@ error_codes! {
     112 NotInitialised Failed "The data directory holds no node yet.";
     113 AlreadyRunning Failed "Another daemon holds this data directory or port.";
     114 BadConfig Failed "The configuration cannot be used.";
+    115 OpenToOthers Failed "A file or directory of the node could be read or changed by other accounts; the command that closes it is named.";
+    116 SecretNeeded Failed "The keys are sealed, and the passphrase or wrapping key that opens them was not given.";
+    117 WrongSecret Failed "The keys do not open with this passphrase or wrapping key. Nothing was changed.";
     200 UnknownUser NotPermitted "The node does not know this user.";
     201 WrongRole NotPermitted "The command needs another role.";
     214 OwnProposal NotPermitted "Nobody decides on their own proposal.";

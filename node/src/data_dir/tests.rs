@@ -36,7 +36,7 @@ fn mode(path: &Path) -> u32 {
 fn a_new_directory_holds_a_whole_node_that_only_its_owner_can_read() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("a/b");
-    let made = init(&options(&dir)).unwrap();
+    let made = init(&options(&dir), None).unwrap();
     assert_eq!(made.fingerprint.len(), 16);
     assert_eq!(
         (
@@ -62,7 +62,7 @@ fn a_new_directory_holds_a_whole_node_that_only_its_owner_can_read() {
 fn the_configuration_names_the_public_half_of_the_auditors_key() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("node");
-    let made = init(&options(&dir)).unwrap();
+    let made = init(&options(&dir), None).unwrap();
     assert_eq!(made.auditor_key_path, dir.join("auditor.key"));
     assert_eq!(mode(&made.auditor_key_path), 0o600);
     let key = AuditorKey::read(&made.auditor_key_path).unwrap();
@@ -85,10 +85,10 @@ fn a_configuration_without_an_auditors_key_is_one_and_one_with_a_bad_key_is_none
 fn nothing_is_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("node");
-    init(&options(&dir)).unwrap();
+    init(&options(&dir), None).unwrap();
     let keys = std::fs::read(dir.join("keys.toml")).unwrap();
     assert!(matches!(
-        init(&options(&dir)),
+        init(&options(&dir), None),
         Err(InitError::Exists { .. })
     ));
     assert_eq!(std::fs::read(dir.join("keys.toml")).unwrap(), keys);
@@ -98,25 +98,42 @@ fn nothing_is_replaced() {
 fn a_beginning_is_completed_with_its_keys() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("node");
-    let first = init(&options(&dir)).unwrap();
+    let first = init(&options(&dir), None).unwrap();
     std::fs::rename(&first.config_path, dir.join("node.toml~")).unwrap();
-    let second = init(&options(&dir)).unwrap();
+    let second = init(&options(&dir), None).unwrap();
     assert_eq!(second, first);
     let auditor = AuditorKey::read(&second.auditor_key_path).unwrap().public();
     assert_eq!(Config::read(&dir).unwrap().auditor_key, Some(auditor));
 }
 
 #[test]
+fn a_beginning_is_completed_only_with_keys_that_are_sealed_as_asked() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("node");
+    let first = init(&options(&dir), None).unwrap();
+    std::fs::remove_file(&first.config_path).unwrap();
+    let seal = Seal::wrapping_key(zeroize::Zeroizing::new([7; 32]));
+    let refused = init(&options(&dir), Some(&seal)).unwrap_err();
+    assert!(matches!(refused, InitError::SealedOtherwise { .. }));
+    assert!(!first.config_path.exists());
+
+    std::fs::remove_file(dir.join(KEYS_NAME)).unwrap();
+    init(&options(&dir), Some(&seal)).unwrap();
+    let read = Identity::read(&dir, Some(&seal)).unwrap();
+    assert_eq!(read.sealed(), Some(SealKind::Credential));
+}
+
+#[test]
 fn keys_that_were_cut_short_are_made_anew() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("node");
-    let first = init(&options(&dir)).unwrap();
+    let first = init(&options(&dir), None).unwrap();
     std::fs::remove_file(&first.config_path).unwrap();
     let keys = std::fs::read(dir.join("keys.toml")).unwrap();
     std::fs::write(dir.join("keys.toml"), &keys[..keys.len() / 2]).unwrap();
-    let second = init(&options(&dir)).unwrap();
+    let second = init(&options(&dir), None).unwrap();
     assert_ne!(second.fingerprint, first.fingerprint);
-    assert!(Identity::read(&dir).is_ok());
+    assert!(Identity::read(&dir, None).is_ok());
 }
 
 #[test]
@@ -126,13 +143,13 @@ fn a_directory_with_other_things_or_other_readers_is_refused() {
     std::fs::create_dir(&dir).unwrap();
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     assert!(matches!(
-        init(&options(&dir)),
-        Err(InitError::OpenToOthers { .. })
+        init(&options(&dir), None),
+        Err(InitError::Permission(_))
     ));
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(dir.join("thesis.txt"), "").unwrap();
     assert!(matches!(
-        init(&options(&dir)),
+        init(&options(&dir), None),
         Err(InitError::NotEmpty { .. })
     ));
     assert!(!dir.join("keys.toml").exists());
@@ -152,7 +169,7 @@ fn what_could_not_be_a_configuration_leaves_no_trace() {
     for change in changes {
         let mut bad = options(&dir);
         change(&mut bad);
-        assert!(matches!(init(&bad), Err(InitError::Invalid(_))));
+        assert!(matches!(init(&bad, None), Err(InitError::Invalid(_))));
     }
     assert!(!dir.exists());
 }

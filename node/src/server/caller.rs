@@ -119,6 +119,11 @@ pub(super) fn wrong_role(config: &Config, caller: &Caller, path: &str, roles: &[
     ApiError::new(ErrorCode::WrongRole, message).hint(hint)
 }
 
+/// The name of the account that this process runs under.
+pub(crate) fn own_account() -> String {
+    account_name(rustix::process::geteuid().as_raw())
+}
+
 /// The account's name in `/etc/passwd`, else its number: accounts of a directory service are named by number in
 /// `os_user`.
 fn account_name(uid: u32) -> String {

@@ -40,7 +40,9 @@ async fn a_stopped_node_leaves_no_socket_and_starts_again_with_its_history() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_data_directory_has_one_daemon() {
     let node = Running::start("UK", "GB").await;
-    let second = Node::open(&node.data_dir(), Clock::System).err().unwrap();
+    let second = Node::open(&node.data_dir(), Clock::System, None)
+        .err()
+        .unwrap();
     assert_eq!(second.code(), ErrorCode::AlreadyRunning);
     assert!(node.client("olga").call(&Status {}).await.is_ok());
 }
@@ -49,16 +51,19 @@ async fn one_data_directory_has_one_daemon() {
 async fn a_port_that_is_taken_is_named_and_the_first_node_lives_on() {
     let node = Running::start("UK", "GB").await;
     let dir = tempfile::tempdir().unwrap();
-    init(&InitOptions {
-        name: "Another agency".into(),
-        code: "RS".into(),
-        country: "RS".into(),
-        listen: node.address,
-        data_dir: data_dir(&dir),
-        users: Vec::new(),
-    })
+    init(
+        &InitOptions {
+            name: "Another agency".into(),
+            code: "RS".into(),
+            country: "RS".into(),
+            listen: node.address,
+            data_dir: data_dir(&dir),
+            users: Vec::new(),
+        },
+        None,
+    )
     .unwrap();
-    let second = Node::open(&data_dir(&dir), Clock::System).unwrap();
+    let second = Node::open(&data_dir(&dir), Clock::System, None).unwrap();
     let refused = run(Arc::clone(&second), |_| ()).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::AlreadyRunning);
     assert!(refused.to_string().contains(&node.address.to_string()));

@@ -33,19 +33,22 @@ impl Running {
             roles: vec![role],
             os_user: None,
         };
-        init(&InitOptions {
-            name: format!("Fictional agency of {country}"),
-            code: code.into(),
-            country: country.into(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            data_dir: data_dir(&dir),
-            users: vec![
-                user("olga", Role::Operator),
-                user("ana", Role::Analyst),
-                user("petra", Role::Authoriser),
-                user("auri", Role::Auditor),
-            ],
-        })
+        init(
+            &InitOptions {
+                name: format!("Fictional agency of {country}"),
+                code: code.into(),
+                country: country.into(),
+                listen: "127.0.0.1:0".parse().unwrap(),
+                data_dir: data_dir(&dir),
+                users: vec![
+                    user("olga", Role::Operator),
+                    user("ana", Role::Analyst),
+                    user("petra", Role::Authoriser),
+                    user("auri", Role::Auditor),
+                ],
+            },
+            None,
+        )
         .unwrap();
         Self::start_in(Arc::new(dir)).await
     }
@@ -53,7 +56,7 @@ impl Running {
     /// Starts the node of a directory.
     pub(crate) async fn start_in(dir: Arc<TempDir>) -> Self {
         let clock_ms = Arc::new(AtomicU64::new(NOON_S * 1_000));
-        let node = Node::open(&data_dir(&dir), Clock::Manual(Arc::clone(&clock_ms))).unwrap();
+        let node = Node::open(&data_dir(&dir), Clock::Manual(Arc::clone(&clock_ms)), None).unwrap();
         let (ready, address) = oneshot::channel();
         let daemon = tokio::spawn(run(node, move |address| ready.send(address).unwrap()));
         Self {

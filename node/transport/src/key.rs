@@ -45,6 +45,11 @@ impl TransportKey {
         Self::from_zeroizing(Zeroizing::new(seed))
     }
 
+    /// The seed, for whoever keeps the key. The caller erases its own copies.
+    pub fn seed(&self) -> &[u8; KEY_BYTES] {
+        &self.seed
+    }
+
     /// What the peer pins.
     pub fn public(&self) -> PeerKey {
         self.public

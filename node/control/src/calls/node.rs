@@ -36,6 +36,8 @@ pub struct StatusReply {
     pub listen: String,
     /// Kernel level in use.
     pub kernel: String,
+    /// How the node's keys are sealed on its disk: `passphrase`, `credential` or `none`.
+    pub keys_sealed_under: String,
     /// Peers known.
     pub peers: u32,
     /// Agreements in state live.
