@@ -107,6 +107,9 @@ pub enum QuestionFault {
     /// The case reference does not open the commitment of the terms.
     #[error("the case reference does not open its commitment")]
     Case,
+    /// The case reference is empty.
+    #[error("the question names no case")]
+    NoCase,
 }
 
 /// Something on this side.

@@ -225,6 +225,22 @@ fn the_responder_refuses_an_approval_of_another_root() {
 }
 
 #[test]
+fn a_question_without_a_case_is_refused_although_its_commitment_opens() {
+    for case_reference in ["", " \t"] {
+        let (world, pending, evaluated) = pending(Plan {
+            case_reference: case_reference.to_owned(),
+            ..plan(9)
+        });
+        let parties = &world.plan.parties;
+        let (desk, signer) = (parties.requester_desk(), parties.requester_signer());
+        let seek = seek_by(&pending, &desk, &signer);
+        let receiving = evaluated.handle_seek(&seek, &desk.public(), world.plan.t0);
+        let fault = receiving.map(|_| ()).unwrap_err();
+        assert_eq!(fault, PeerFault::Question(QuestionFault::NoCase).into());
+    }
+}
+
+#[test]
 fn a_question_lapses_at_its_deadline() {
     let (world, pending, evaluated) = pending(plan(6));
     let parties = &world.plan.parties;

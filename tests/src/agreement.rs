@@ -12,7 +12,7 @@ use mandorla_linkage::{
 /// Purpose code of every test's agreement.
 pub const PURPOSE: &str = "test";
 
-const DAY_S: u64 = 86_400;
+const DAY_S: i64 = 86_400;
 /// A quota that no test reaches: what is asked here is asked many times a day.
 const KEY_BITS: u16 = 60;
 
@@ -43,6 +43,10 @@ pub struct Deal {
     pub min_set: u64,
     /// Most subjects on either side.
     pub max_set: u64,
+    /// Rounds per day.
+    pub rounds_per_day: u32,
+    /// Days from today to the agreement's beginning.
+    pub begins_in_days: i64,
     /// Fields that may be released.
     pub fields_on_match: Vec<Field>,
     /// Fields that never leave.
@@ -64,6 +68,8 @@ impl Default for Deal {
             max_overlap: 100_000,
             min_set: 1,
             max_set: 6_000,
+            rounds_per_day: 100,
+            begins_in_days: -1,
             fields_on_match: vec![Field::CaseRef],
             forbidden_fields: vec![Field::Phone, Field::Iban],
         }
@@ -106,9 +112,9 @@ impl Deal {
             title: "Whole-system test".to_owned(),
             parties: [requester?, responder?],
             both_directions: false,
-            not_before: Instant::from_s(today_s - DAY_S),
-            expires: Instant::from_s(today_s + 30 * DAY_S),
-            review_due: Instant::from_s(today_s + 15 * DAY_S),
+            not_before: Instant::from_s(today_s.saturating_add_signed(self.begins_in_days * DAY_S)),
+            expires: Instant::from_s(today_s.saturating_add_signed(30 * DAY_S)),
+            review_due: Instant::from_s(today_s.saturating_add_signed(15 * DAY_S)),
             pilot_required: false,
             purpose_code: PURPOSE.to_owned(),
             purpose_text: "a test with invented people".to_owned(),
@@ -117,7 +123,7 @@ impl Deal {
             match_keys: self.match_keys.clone(),
             min_set: self.min_set,
             max_set: self.max_set,
-            rounds_per_day: 100,
+            rounds_per_day: self.rounds_per_day,
             min_interval: Duration::from_s(0),
             slots: self.slots_s.iter().map(seconds).collect(),
             fetch_window: Duration::from_s(self.fetch_window_s),

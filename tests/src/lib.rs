@@ -8,6 +8,7 @@
 //!        Deal ──────┤  the agreement: what varies between tests
 //!        List ──────┤  a table, its map file, and the subjects that a node makes of it ──► expected: a plaintext join
 //!        Line ──────┤  a relay between two nodes, to be cut, slowed down and listened to
+//!        Patched ───┤  a peer that has an agency's keys and obeys nothing
 //!        Traces ────┘  every file, message and reply of a node, to be searched for what it must not know
 //! ```
 //! The nodes are processes of the real binary beside the tests' own, which is built anew where it is older than its
@@ -18,6 +19,7 @@ mod agreement;
 mod binary;
 mod line;
 mod lists;
+mod patched;
 pub mod recover;
 mod relay;
 mod search;
@@ -30,5 +32,6 @@ pub use line::{
     until_logged,
 };
 pub use lists::{Joined, List, expected, found, key_types};
+pub use patched::Patched;
 pub use relay::{Datagram, Relay, Toward};
 pub use search::{Traces, files_named};

@@ -58,6 +58,10 @@ impl Receiving {
         if case_commitment(case_salt, case_reference) != terms.offer().case_commitment {
             return Err(PeerFault::Question(QuestionFault::Case));
         }
+        // The commitment hides it until now: a peer that sends none is found out here, before a cell is looked at.
+        if case_reference.trim().is_empty() {
+            return Err(PeerFault::Question(QuestionFault::NoCase));
+        }
         Ok(Self {
             terms: terms.clone(),
             item_seed,
