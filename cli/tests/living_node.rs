@@ -442,7 +442,16 @@ fn two_operators_reach_a_live_agreement_with_files_alone() {
     assert_eq!(unasked.status.code(), Some(2));
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
 
-    let suspended = done(&rs, &["agreement", "suspend", "GB-RS", "--reason", "test"]);
+    let suspend = [
+        "agreement",
+        "suspend",
+        "GB-RS",
+        "--reason",
+        "test",
+        "-o",
+        &bundle,
+    ];
+    let suspended = done(&rs, &suspend);
     assert!(suspended.contains("suspended"), "{suspended}");
 }
 

@@ -1,33 +1,40 @@
-//! Agreements on this node: drafted, proposed, imported, signed, activated, suspended.
+//! Agreements on this node: drafted, proposed, imported, signed, activated, suspended, resumed, amended.
 //!
 //! ```text
 //!   draft ─► (people edit) ─► propose ──► export ─ ─ bundle ─ ─► import ─► sign      on the peer's node
 //!                                 ▲                                          │
 //!                              import ◄─ ─ ─ ─ ─ ─ bundle ─ ─ ─ ─ ─ ─ ─ export      then activate, likewise
 //! ```
-//! What is stored is the exact text and signatures over its hash. The state is worked out from these each time, with
-//! every signature verified again, so a row that somebody edited in the database cannot make an agreement live.
+//! What is stored is each version's exact text, and signatures over its hash. The state is worked out from these each
+//! time, with every signature verified again, so a row that somebody edited in the database cannot make an agreement
+//! live.
 
 mod draft;
 mod held;
+mod import;
+mod sign;
+mod suspend;
+mod versions;
 
 use std::sync::Arc;
 
 use ed25519_dalek::Signer as _;
 use mandorla_agreement::{
-    Agreement, Finding, State, activation_bytes, agreement_hash, lint, signing_bytes,
+    Agreement, Finding, Severity, State, Statement, agreement_hash, lint, statement_bytes,
 };
 use mandorla_control::{
-    AgreementActivate, AgreementBundle, AgreementDraft, AgreementExport, AgreementImport,
-    AgreementLint, AgreementList, AgreementPropose, AgreementShow, AgreementSign, AgreementSuspend,
-    AgreementText, AgreementView, ApiError, Call, ErrorCode, LintFinding, PartySignature,
+    AgreementActivate, AgreementDraft, AgreementExport, AgreementImport, AgreementLint,
+    AgreementList, AgreementPropose, AgreementRead, AgreementResume, AgreementShow, AgreementSign,
+    AgreementSuspend, AgreementText, AgreementView, ApiError, Call, ErrorCode, LintFinding,
+    PartySignature, PartyStatement,
 };
 use mandorla_store::{AgreementRef, WriteTx};
 
 pub(crate) use self::held::Held;
+use self::versions::Versions;
 use crate::events::Event;
 use crate::failed::Failed;
-use crate::node::{Caller, Node, storage};
+use crate::node::{Caller, Node};
 use crate::peers::{self, CardFields};
 use crate::records::agreement::{AGREEMENTS, AgreementRecord};
 use crate::server::{Routes, ServeBlocking, role_of};
@@ -41,22 +48,25 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .call::<AgreementSign>()
         .call::<AgreementActivate>()
         .call::<AgreementSuspend>()
+        .call::<AgreementResume>()
         .call::<AgreementList>()
         .call::<AgreementShow>()
+        .call::<AgreementRead>()
         .call::<AgreementExport>()
 }
 
-/// The agreement with this hash, and where it stands. `None` also if the store cannot be read, which is logged.
+/// The version with this hash, and where it stands. `None` also if the store cannot be read, which is logged.
 pub(crate) fn find_by_hash(node: &Node, hash: &[u8; 32]) -> Option<(Agreement, State)> {
     let tx = node.store.read();
     let rows = tx.and_then(|tx| tx.scan_all(AGREEMENTS));
     let rows = rows
         .inspect_err(|error| tracing::error!(%error, "agreements cannot be read"))
         .ok()?;
-    let of_hash = |record: &AgreementRecord| agreement_hash(record.text.as_bytes()) == *hash;
-    let (_, record) = rows.into_iter().find(|(_, record)| of_hash(record))?;
-    let held = Held::new(record, node.clock.now_s()).ok()?;
-    Some((held.agreement, held.state))
+    let of_hash = |record: &AgreementRecord| agreement_hash(record.papers.text.as_bytes()) == *hash;
+    let ((id, version), _) = rows.into_iter().find(|(_, record)| of_hash(record))?;
+    let versions = Versions::find(node, &id).ok()??;
+    let held = versions.version(u32::try_from(version).ok()?)?;
+    Some((held.agreement.clone(), held.state))
 }
 
 /// How the ledger names an agreement.
@@ -68,24 +78,22 @@ pub(crate) fn reference(agreement: &Agreement) -> AgreementRef {
     }
 }
 
-/// Every agreement of this node.
+/// Every version of every agreement of this node.
 pub(crate) fn all(node: &Node) -> Result<Vec<Held>, ApiError> {
-    let now_s = node.clock.now_s();
-    let tx = node.store.read().map_err(storage)?;
-    let rows = tx.scan_all(AGREEMENTS).map_err(storage)?.into_iter();
-    rows.map(|(_, record)| Held::new(record, now_s)).collect()
+    let all = Versions::all(node)?.into_iter();
+    Ok(all.flat_map(Versions::into_held).collect())
 }
 
-/// The agreement of this id.
-pub(crate) fn find(node: &Node, id: &str) -> Result<Held, ApiError> {
-    let tx = node.store.read().map_err(storage)?;
-    let record = tx.find(AGREEMENTS, id).map_err(storage)?;
-    Held::new(record.ok_or_else(|| unknown(id))?, node.clock.now_s())
+/// The version of this agreement that new rounds are made under, or the one named by `ID@VERSION`.
+pub(crate) fn find(node: &Node, name: &str) -> Result<Held, ApiError> {
+    let versions = Versions::find(node, versions::split(name)?.0)?;
+    versions::pick(versions, name, Versions::in_force)
 }
 
-fn find_in(node: &Node, tx: &WriteTx<'_>, id: &str) -> Result<Held, Failed> {
-    let record = tx.find(AGREEMENTS, id)?.ok_or_else(|| unknown(id))?;
-    Ok(Held::new(record, node.clock.now_s())?)
+/// The newest version of this agreement, or the one named by `ID@VERSION`.
+fn newest(node: &Node, name: &str) -> Result<Held, ApiError> {
+    let versions = Versions::find(node, versions::split(name)?.0)?;
+    versions::pick(versions, name, Versions::newest)
 }
 
 impl ServeBlocking for AgreementDraft {
@@ -126,150 +134,6 @@ fn finding_view(finding: Finding) -> LintFinding {
     }
 }
 
-impl ServeBlocking for AgreementPropose {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
-        let agreement = parse(&self.text)?;
-        check_parties(node, &agreement)?;
-        let fresh = AgreementRecord {
-            text: self.text,
-            signatures: Vec::new(),
-            activations: Vec::new(),
-            suspended: false,
-        };
-        let held = node.store.write(|tx| {
-            let held = match stored_as(tx, &agreement, &fresh.text)? {
-                Some(record) => Held::new(record, node.clock.now_s())?,
-                None => Held::new(fresh, node.clock.now_s())?,
-            };
-            sign_in::<Self>(node, tx, held, Event::AgreementProposed, caller)
-        })?;
-        Ok(held.view(node.code()))
-    }
-}
-
-impl ServeBlocking for AgreementSign {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
-        let held = node.store.write(|tx| {
-            let held = find_in(node, tx, &self.id)?;
-            sign_in::<Self>(node, tx, held, Event::AgreementSigned, caller)
-        })?;
-        Ok(held.view(node.code()))
-    }
-}
-
-/// Adds this node's signature, once.
-fn sign_in<C: Call>(
-    node: &Node,
-    tx: &WriteTx<'_>,
-    mut held: Held,
-    event: Event,
-    caller: &Caller,
-) -> Result<Held, Failed> {
-    check_parties(node, &held.agreement)?;
-    let may_sign = matches!(held.state, State::Proposed | State::SignedByOne);
-    if !may_sign || held.is_signed_by(node.code()) {
-        return Err(wrong_state(node, &held, "signed by this node").into());
-    }
-    let bytes = signing_bytes(&held.agreement.hash());
-    held.record.signatures.push(own_signature(node, &bytes));
-    store::<C>(node, tx, held, event, caller, &[])
-}
-
-impl ServeBlocking for AgreementActivate {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
-        let held = node.store.write(|tx| {
-            let mut held = find_in(node, tx, &self.id)?;
-            check_parties(node, &held.agreement)?;
-            let state = held.state;
-            let may_go_live = state.may_become(State::Live, held.agreement.terms().pilot_required);
-            if !may_go_live || held.is_activated_by(node.code()) {
-                return Err(wrong_state(node, &held, "activated by this node").into());
-            }
-            let other = held.agreement.other_party(node.code());
-            let other = other
-                .expect("check_parties found this node's party")
-                .code
-                .clone();
-            // Real data depends on it: a card that nobody compared may be that of somebody in between.
-            if !peers::find(node, &other)?.verified {
-                let message = format!("the card of {other} was never compared by voice");
-                return Err(ApiError::new(ErrorCode::Refused, message)
-                    .hint(format!("mandorla peer verify {other}"))
-                    .into());
-            }
-            let bytes = activation_bytes(&held.agreement.hash(), held::ACTIVATION_SEQUENCE);
-            held.record.activations.push(own_signature(node, &bytes));
-            store::<Self>(node, tx, held, Event::AgreementActivated, caller, &[])
-        })?;
-        Ok(held.view(node.code()))
-    }
-}
-
-impl ServeBlocking for AgreementSuspend {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
-        if self.reason.trim().is_empty() {
-            return Err(
-                ApiError::new(ErrorCode::BadRequest, "a suspension needs a reason").hint(format!(
-                    "mandorla agreement suspend {} --reason TEXT",
-                    self.id
-                )),
-            );
-        }
-        let held = node.store.write(|tx| {
-            let mut held = find_in(node, tx, &self.id)?;
-            if !held
-                .state
-                .may_become(State::Suspended, held.agreement.terms().pilot_required)
-            {
-                return Err(wrong_state(node, &held, "suspended").into());
-            }
-            held.record.suspended = true;
-            let reason = [("reason", self.reason.as_str())];
-            store::<Self>(node, tx, held, Event::AgreementSuspended, caller, &reason)
-        })?;
-        Ok(held.view(node.code()))
-    }
-}
-
-impl ServeBlocking for AgreementImport {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<AgreementView, ApiError> {
-        let bundle = self.bundle;
-        if bundle.schema != 1 {
-            let message = format!("bundle schema {} is not known", bundle.schema);
-            return Err(ApiError::new(ErrorCode::BadFile, message)
-                .hint("compare `mandorla version` on both nodes"));
-        }
-        let agreement = parse(&bundle.text)?;
-        check_parties(node, &agreement)?;
-        held::verify_all(&agreement, &bundle.signatures, &bundle.activations)?;
-        let known = find(node, agreement.id());
-        if let Ok(known) = known
-            && known.record.text == bundle.text
-            && known.has_all(&bundle.signatures, &bundle.activations)
-        {
-            return Ok(known.view(node.code()));
-        }
-        let held = node.store.write(|tx| {
-            let mut record = stored_as(tx, &agreement, &bundle.text)?.unwrap_or(AgreementRecord {
-                text: bundle.text.clone(),
-                signatures: Vec::new(),
-                activations: Vec::new(),
-                suspended: false,
-            });
-            held::add_new(&mut record.signatures, &bundle.signatures);
-            held::add_new(&mut record.activations, &bundle.activations);
-            let held = Held::new(record, node.clock.now_s())?;
-            let (signed, activated) = (held.signed_by.join(" "), held.activated_by.join(" "));
-            let details = [
-                ("signed_by", signed.as_str()),
-                ("activated_by", activated.as_str()),
-            ];
-            store::<Self>(node, tx, held, Event::AgreementImported, caller, &details)
-        })?;
-        Ok(held.view(node.code()))
-    }
-}
-
 impl ServeBlocking for AgreementList {
     fn serve_blocking(self, node: &Arc<Node>, _: &Caller) -> Result<Vec<AgreementView>, ApiError> {
         Ok(all(node)?
@@ -281,33 +145,39 @@ impl ServeBlocking for AgreementList {
 
 impl ServeBlocking for AgreementShow {
     fn serve_blocking(self, node: &Arc<Node>, _: &Caller) -> Result<AgreementView, ApiError> {
-        find(node, &self.id).map(|held| held.view(node.code()))
+        newest(node, &self.id).map(|held| held.view(node.code()))
     }
 }
 
-impl ServeBlocking for AgreementExport {
-    fn serve_blocking(self, node: &Arc<Node>, _: &Caller) -> Result<AgreementBundle, ApiError> {
-        let record = find(node, &self.id)?.record;
-        Ok(AgreementBundle {
-            schema: 1,
-            text: record.text,
-            signatures: record.signatures,
-            activations: record.activations,
-        })
+impl ServeBlocking for AgreementRead {
+    fn serve_blocking(self, node: &Arc<Node>, _: &Caller) -> Result<AgreementText, ApiError> {
+        let text = newest(node, &self.id)?.record.papers.text;
+        Ok(AgreementText { text })
     }
 }
 
-/// Stores a changed agreement and its ledger entry, and works its state out anew.
+/// What the linter calls an error.
+fn lint_errors(bytes: &[u8]) -> Vec<Finding> {
+    let findings = lint(bytes).into_iter();
+    findings
+        .filter(|finding| finding.severity == Severity::Error)
+        .collect()
+}
+
+/// Stores a changed version and its ledger entry, and works its state out anew.
 fn store<C: Call>(
     node: &Node,
     tx: &WriteTx<'_>,
-    held: Held,
+    held: &Held,
     event: Event,
     caller: &Caller,
     details: &[(&str, &str)],
 ) -> Result<Held, Failed> {
-    let held = Held::new(held.record, node.clock.now_s())?;
-    tx.put(AGREEMENTS, held.agreement.id(), &held.record)?;
+    let (id, version) = (held.agreement.id(), held.agreement.version());
+    tx.put(AGREEMENTS, (id, version.into()), &held.record)?;
+    let versions = Versions::find_in(node, tx, id)?;
+    let stored = versions.as_ref().and_then(|all| all.version(version));
+    let held = stored.ok_or_else(|| unknown(id))?.clone();
     let mut event = node
         .event_by(event, caller, role_of(caller, C::ROLES))
         .agreement(reference(&held.agreement))
@@ -319,25 +189,43 @@ fn store<C: Call>(
     Ok(held)
 }
 
-/// The stored record of this agreement, if there is one with the same bytes.
-fn stored_as(
-    tx: &WriteTx<'_>,
-    agreement: &Agreement,
-    text: &str,
-) -> Result<Option<AgreementRecord>, Failed> {
-    let id = agreement.id();
-    match tx.find(AGREEMENTS, id)? {
-        Some(record) if record.text != text => {
-            let message =
-                format!("this node holds another text as {id}; a signed text never changes");
-            Err(ApiError::new(ErrorCode::Exists, message)
-                .hint(
-                    "give the new text an id of its own, and the hash of the old one as supersedes",
-                )
-                .into())
+/// Adds a statement of this node.
+fn state_by(node: &Node, held: &mut Held, statement: Statement, sequence: u32) {
+    let bytes = statement_bytes(statement, &held.agreement.hash(), sequence);
+    let PartySignature { party, signature } = own_signature(node, &bytes);
+    held::statements_mut(&mut held.record.papers, statement).push(PartyStatement {
+        party,
+        sequence,
+        signature,
+    });
+}
+
+/// What is stored as this version, if anything is; its bytes must be the same.
+fn stored_as(versions: Option<&Versions>, agreement: &Agreement) -> Result<Option<Held>, ApiError> {
+    let stored = versions.and_then(|versions| versions.version(agreement.version()));
+    match stored {
+        Some(held) if held.agreement.bytes() != agreement.bytes() => {
+            let (id, version) = (agreement.id(), agreement.version());
+            let message = format!(
+                "this node holds another text as version {version} of {id}; a signed text never changes"
+            );
+            Err(ApiError::new(ErrorCode::Exists, message).hint(format!(
+                "give the new text the next version, and the hash of {id}@{version} as supersedes: mandorla agreement show {id}"
+            )))
         }
-        found => Ok(found),
+        stored => Ok(stored.cloned()),
     }
+}
+
+/// Real data depends on it: a card that nobody compared may be that of somebody in between.
+fn require_verified(node: &Node, agreement: &Agreement) -> Result<(), ApiError> {
+    let other = agreement.other_party(node.code());
+    let other = &other.ok_or_else(|| unknown(agreement.id()))?.code;
+    if peers::find(node, other)?.verified {
+        return Ok(());
+    }
+    let message = format!("the card of {other} was never compared by voice");
+    Err(ApiError::new(ErrorCode::Refused, message).hint(format!("mandorla peer verify {other}")))
 }
 
 fn parse(text: &str) -> Result<Agreement, ApiError> {
@@ -402,7 +290,8 @@ fn own_signature(node: &Node, bytes: &[u8]) -> PartySignature {
 
 fn wrong_state(node: &Node, held: &Held, wanted: &str) -> ApiError {
     let message = format!(
-        "agreement {} is {} and cannot be {wanted}",
+        "version {} of agreement {} is {} and cannot be {wanted}",
+        held.agreement.version(),
         held.agreement.id(),
         held.state_word()
     );

@@ -50,7 +50,8 @@ events! {
     AgreementImported "agreement.imported" Admin "A peer's bundle was imported.";
     AgreementSigned "agreement.signed" Admin "An imported agreement was signed by this node.";
     AgreementActivated "agreement.activated" Admin "This node activated an agreement.";
-    AgreementSuspended "agreement.suspended" Admin "An agreement was suspended.";
+    AgreementSuspended "agreement.suspended" Admin "This node suspended an agreement.";
+    AgreementResumed "agreement.resumed" Admin "This node signed that a suspension is over.";
     DatasetLoaded "dataset.loaded" Collection "A dataset was loaded.";
     DatasetRemoved "dataset.removed" Erasure "A dataset and its subjects were removed.";
     RoundProposed "round.proposed" Consultation "An analyst proposed a round.";

@@ -241,9 +241,10 @@ impl ServeBlocking for PeerRemove {
             let record = tx
                 .find(PEERS, self.peer.as_str())?
                 .ok_or_else(|| unknown(&self.peer))?;
-            for (id, agreement) in tx.scan_all(AGREEMENTS)? {
-                let names_it = mandorla_agreement::Agreement::parse(agreement.text.as_bytes())
-                    .is_ok_and(|agreement| agreement.party(&self.peer).is_some());
+            for ((id, _), agreement) in tx.scan_all(AGREEMENTS)? {
+                let names_it =
+                    mandorla_agreement::Agreement::parse(agreement.papers.text.as_bytes())
+                        .is_ok_and(|agreement| agreement.party(&self.peer).is_some());
                 if names_it {
                     let message = format!("agreement {id} names {}", self.peer);
                     return Err(ApiError::new(ErrorCode::InUse, message)

@@ -119,14 +119,13 @@ fn keep_quiet_again(node: &Node, record: &RoundRecord) {
     }
 }
 
-/// The agreement of a round, in the round's direction: by the hash in its terms once they are signed.
+/// The text that a round runs under, in the round's direction.
 pub(crate) fn ruled_of(node: &Node, record: &RoundRecord) -> Result<Ruled, RoundError> {
-    let found = match record.terms() {
-        Some(terms) => agreements::find_by_hash(node, &terms.offer().agreement.0),
-        None => agreements::find(node, &record.agreement)
-            .ok()
-            .map(|held| (held.agreement, held.state)),
-    };
+    // By its hash: other versions of the agreement may have come since.
+    let mut hash = [0; 32];
+    let found = hex::decode_to_slice(&record.agreement_hash, &mut hash)
+        .ok()
+        .and_then(|()| agreements::find_by_hash(node, &hash));
     let (agreement, state) = found
         .ok_or_else(|| RoundError::NotAllowed(format!("agreement {} is gone", record.agreement)))?;
     let own = node.code();

@@ -5,7 +5,7 @@ use std::process::Command;
 use mandorla_cli::world::both_ways;
 use mandorla_control::{
     AgreementSuspend, ApiError, ErrorCode, PeerList, ReviewApprove, ReviewDecline, RoundList,
-    RoundPlan, RoundPropose, RoundRequest, RoundShow, RoundView,
+    RoundPlan, RoundPropose, RoundRequest, RoundShow, RoundView, SuspensionCode,
 };
 use mandorla_linkage::{Field, Strength, Subject, Transforms};
 use mandorla_tests::{
@@ -254,6 +254,7 @@ async fn a_suspension_stops_rounds_and_releases_and_the_slot_still_answers() {
     agencies.release(&first.item, &[]).await.unwrap();
     let suspend = AgreementSuspend {
         id: deal.id.clone(),
+        code: SuspensionCode::Incident,
         reason: "a doubt".to_owned(),
     };
     agencies.responder().as_operator(&suspend).await.unwrap();

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use mandorla_control::{
-    AgreementActivate, AgreementDraft, AgreementExport, AgreementImport, AgreementLint,
-    AgreementList, AgreementPropose, AgreementShow, AgreementSign, AgreementSuspend, ApiError,
-    ErrorCode,
+    AgreementActivate, AgreementDraft, AgreementImport, AgreementLint, AgreementList,
+    AgreementPropose, AgreementRead, AgreementResume, AgreementShow, AgreementSign,
+    AgreementSuspend, ApiError, ErrorCode, SuspensionCode,
 };
 use serde_json::json;
 
@@ -65,25 +65,37 @@ pub(crate) enum AgreementCommand {
         #[command(flatten)]
         bundle: BundleArgs,
     },
-    /// Stop new rounds and new releases at once; slots still answer
+    /// Stop new rounds and new releases at once, on this side alone, and write the file for the peer; slots still answer
     Suspend {
         /// Id of the agreement
         id: String,
-        /// Why, for the ledger
+        /// Why, in words; kept on this node
         #[arg(long)]
         reason: String,
+        /// What kind of reason, for the ledger
+        #[arg(long, default_value = "other", value_parser = ["operational", "legal", "incident", "other"])]
+        code: String,
+        #[command(flatten)]
+        bundle: BundleArgs,
     },
-    /// All agreements
-    List,
-    /// One agreement: parties, state, who signed
-    Show {
+    /// Sign that a suspension is over, and write the file for the peer; it ends once both did
+    Resume {
         /// Id of the agreement
         id: String,
+        #[command(flatten)]
+        bundle: BundleArgs,
+    },
+    /// All versions of all agreements
+    List,
+    /// One version: parties, state, who signed
+    Show {
+        #[command(flatten)]
+        name: Name,
     },
     /// The exact text that was signed
     Print {
-        /// Id of the agreement
-        id: String,
+        #[command(flatten)]
+        name: Name,
         /// Only what `show` says
         #[arg(long)]
         summary: bool,
@@ -95,6 +107,26 @@ pub(crate) enum AgreementCommand {
         #[command(flatten)]
         bundle: BundleArgs,
     },
+}
+
+/// One version of an agreement.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Name {
+    /// Id of the agreement
+    id: String,
+    /// Version [default: the newest]
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
+}
+
+impl Name {
+    /// `ID`, or `ID@VERSION`.
+    fn text(self) -> String {
+        match self.version {
+            None => self.id,
+            Some(version) => format!("{}@{version}", self.id),
+        }
+    }
 }
 
 /// Where the file for the peer goes.
@@ -137,30 +169,57 @@ pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
             let view = cx.call(&AgreementActivate { id }).await?;
             bundle::write(&view, bundle.output, cx).await
         }
-        AgreementCommand::Suspend { id, reason } => {
-            let view = cx.call(&AgreementSuspend { id, reason }).await?;
-            cx.out.object(&view, text::view)?;
-            DONE
+        AgreementCommand::Suspend {
+            id,
+            reason,
+            code,
+            bundle,
+        } => {
+            let code = suspension_code(&code);
+            let view = cx.call(&AgreementSuspend { id, code, reason }).await?;
+            bundle::write(&view, bundle.output, cx).await
+        }
+        AgreementCommand::Resume { id, bundle } => {
+            let view = cx.call(&AgreementResume { id }).await?;
+            bundle::write(&view, bundle.output, cx).await
         }
         AgreementCommand::List => {
             cx.out
                 .list(&cx.call(&AgreementList {}).await?, text::list)?;
             DONE
         }
-        AgreementCommand::Show { id } | AgreementCommand::Print { id, summary: true } => {
+        AgreementCommand::Show { name }
+        | AgreementCommand::Print {
+            name,
+            summary: true,
+        } => {
+            let id = name.text();
             cx.out
                 .object(&cx.call(&AgreementShow { id }).await?, text::view)?;
             DONE
         }
-        AgreementCommand::Print { id, summary: false } => {
-            let bundle = cx.call(&AgreementExport { id }).await?;
-            cx.out.object(&bundle, |bundle| bundle.text.clone())?;
+        AgreementCommand::Print {
+            name,
+            summary: false,
+        } => {
+            let read = cx.call(&AgreementRead { id: name.text() }).await?;
+            cx.out.object(&read, |read| read.text.clone())?;
             DONE
         }
         AgreementCommand::Export { id, bundle } => {
             let view = cx.call(&AgreementShow { id }).await?;
             bundle::write(&view, bundle.output, cx).await
         }
+    }
+}
+
+/// The parser lets no other word through.
+fn suspension_code(word: &str) -> SuspensionCode {
+    match word {
+        "operational" => SuspensionCode::Operational,
+        "legal" => SuspensionCode::Legal,
+        "incident" => SuspensionCode::Incident,
+        _ => SuspensionCode::Other,
     }
 }
 

@@ -25,6 +25,7 @@ mod policy;
 mod proposal;
 mod scope;
 mod sign;
+mod standing;
 mod state;
 mod terms;
 mod text;
@@ -40,7 +41,8 @@ pub use lint::lint;
 pub use mandorla_linkage::Exclusion;
 pub use policy::{LocalPolicy, OPEN_ROUNDS_PER_PEER_MAX};
 pub use proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts, SetSize};
-pub use sign::{SignatureError, activation_bytes, agreement_hash, signing_bytes};
+pub use sign::{SignatureError, Statement, agreement_hash, signing_bytes, statement_bytes};
+pub use standing::{PartyStanding, SUSPENSIONS_MAX, Standing, StandingError};
 pub use state::{State, TransitionError};
 pub use terms::{
     Answer, Dataset, Disclosure, EvaluationQuota, Exit, ExpiryRule, Handling, Legal, Limits,

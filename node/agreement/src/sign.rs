@@ -9,6 +9,20 @@ use crate::Agreement;
 const HASH_LABEL: &[u8] = b"mandorla/1 agreement";
 const SIGNATURE_LABEL: &[u8] = b"mandorla/1 agreement signature";
 const ACTIVATION_LABEL: &[u8] = b"mandorla/1 agreement activation";
+const SUSPENSION_LABEL: &[u8] = b"mandorla/1 agreement suspension";
+const RESUMPTION_LABEL: &[u8] = b"mandorla/1 agreement resumption";
+
+/// What a party states, by signature, about an agreement that both have signed. [`crate::Standing`] says what the
+/// statements amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Statement {
+    /// Real data may flow, as far as this party knows of `sequence - 1` suspensions.
+    Activation,
+    /// No new round and no new release until both parties have stated otherwise with this sequence or a higher one.
+    Suspension,
+    /// A suspension with this sequence is over for a pilot, which has never touched real data.
+    Resumption,
+}
 
 /// Why a signature does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,16 +48,22 @@ pub fn signing_bytes(hash: &[u8; 32]) -> Vec<u8> {
     labelled(SIGNATURE_LABEL, hash)
 }
 
-/// The bytes a party's `signing_key` signs to make the agreement live:
-/// `u8 len(label) ‖ label ‖ u64le 36 ‖ hash ‖ u32le sequence`, label `mandorla/1 agreement activation`.
+/// The bytes a party's `signing_key` signs to make a statement about the agreement with this hash:
+/// `u8 len(label) ‖ label ‖ u64le 36 ‖ hash ‖ u32le sequence`, label `mandorla/1 agreement activation`, `… suspension`
+/// or `… resumption`.
 ///
-/// `sequence` is 1 for the first activation and one more after each suspension, so that an old signature cannot end
-/// a suspension.
-pub fn activation_bytes(hash: &[u8; 32], sequence: u32) -> Vec<u8> {
+/// `sequence` counts suspensions: the first activation has 1, a suspension the number of the activation that it ends,
+/// and the activation after it one more, so that an old signature cannot end a suspension.
+pub fn statement_bytes(statement: Statement, hash: &[u8; 32], sequence: u32) -> Vec<u8> {
+    let label = match statement {
+        Statement::Activation => ACTIVATION_LABEL,
+        Statement::Suspension => SUSPENSION_LABEL,
+        Statement::Resumption => RESUMPTION_LABEL,
+    };
     let mut body = [0; 36];
     body[..32].copy_from_slice(hash);
     body[32..].copy_from_slice(&sequence.to_le_bytes());
-    labelled(ACTIVATION_LABEL, &body)
+    labelled(label, &body)
 }
 
 impl Agreement {
@@ -61,18 +81,16 @@ impl Agreement {
         self.verify(party_code, &signing_bytes(&self.hash()), signature)
     }
 
-    /// Checks that `signature` is the party's over [`activation_bytes`] of this agreement.
-    pub fn verify_activation(
+    /// Checks that `signature` is the party's over [`statement_bytes`] of this agreement.
+    pub fn verify_statement(
         &self,
+        statement: Statement,
         party_code: &str,
         sequence: u32,
         signature: &[u8; 64],
     ) -> Result<(), SignatureError> {
-        self.verify(
-            party_code,
-            &activation_bytes(&self.hash(), sequence),
-            signature,
-        )
+        let bytes = statement_bytes(statement, &self.hash(), sequence);
+        self.verify(party_code, &bytes, signature)
     }
 
     fn verify(
@@ -113,12 +131,25 @@ mod tests {
         expected.extend_from_slice(&[7; 32]);
         assert_eq!(signing_bytes(&[7; 32]), expected);
 
-        let activation = activation_bytes(&[7; 32], 0x0102_0304);
+        let activation = statement_bytes(Statement::Activation, &[7; 32], 0x0102_0304);
         assert_eq!(activation[0], 31);
         assert_eq!(
             activation[activation.len() - 36..activation.len() - 4],
             [7; 32]
         );
         assert_eq!(activation[activation.len() - 4..], [4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn no_statement_has_the_bytes_of_another() {
+        let of = |statement| statement_bytes(statement, &[7; 32], 1);
+        let all = [
+            of(Statement::Activation),
+            of(Statement::Suspension),
+            of(Statement::Resumption),
+            signing_bytes(&[7; 32]),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Where an agreement stands. Only [`State::Live`] touches real data.
+/// Where a version of an agreement stands. Only [`State::Live`] touches real data.
 ///
 /// ```text
-/// draft → proposed → signed by one → signed by both → pilot → live
-///                                          │            ▲ ▲     │
-///                                          └────────────┼─┼► live (where no pilot is required)
-///                                                       │ └─────┼─── resume
-///                                          suspended ◄──┴───────┘      and from each of these: expired
+/// draft → proposed → signed by one → signed by both → pilot → live → superseded (the next version went live)
+///                                          │            ▲ │    ▲ │         │
+///                                          ├────────────┼─┼────┘ │ (live where no pilot is required)
+///                                          └──────────► suspended ◄────────┘   and from each of these: expired
 /// ```
+/// A suspension before the agreement was ever live ends in the pilot; one after that ends in live, by a fresh
+/// activation of both parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -27,9 +28,11 @@ pub enum State {
     Pilot,
     /// Both sides activated it: rounds on real data.
     Live,
-    /// One side stopped it, alone and at once. No new round and no new release; slots still answer.
+    /// A side stopped it, alone and at once. No new round and no new release; slots still answer.
     Suspended,
-    /// Past its end, withdrawn or replaced. Final.
+    /// A later version went live: no new round; rounds under way run to their end under this text.
+    Superseded,
+    /// Past its end. Final.
     Expired,
 }
 
@@ -45,7 +48,7 @@ pub struct TransitionError {
 
 impl State {
     /// Every state, in the order of life.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Draft,
         Self::Proposed,
         Self::SignedByOne,
@@ -53,26 +56,37 @@ impl State {
         Self::Pilot,
         Self::Live,
         Self::Suspended,
+        Self::Superseded,
         Self::Expired,
     ];
 
     /// Whether the step to `next` exists. `pilot_required` is the agreement's clause.
     ///
-    /// A suspended agreement resumes into the pilot, so that real data always needs a fresh activation by both
-    /// sides (see [`crate::activation_bytes`]).
+    /// The step from suspended to live takes an activation of each party above every suspension: see
+    /// [`crate::Standing`].
     pub const fn may_become(self, next: Self, pilot_required: bool) -> bool {
-        use State::{Draft, Expired, Live, Pilot, Proposed, SignedByBoth, SignedByOne, Suspended};
+        use State::{
+            Draft, Expired, Live, Pilot, Proposed, SignedByBoth, SignedByOne, Superseded, Suspended,
+        };
         match (self, next) {
             (SignedByBoth, Live) => !pilot_required,
+            (SignedByBoth | Suspended, Pilot) => pilot_required,
             (Draft, Proposed)
             | (Proposed, SignedByOne)
             | (SignedByOne, SignedByBoth)
-            | (SignedByBoth | Suspended, Pilot)
-            | (Pilot, Live | Suspended)
-            | (Live, Suspended) => true,
+            | (Pilot | Suspended, Live)
+            | (SignedByBoth | Pilot | Live | Superseded, Suspended)
+            | (Proposed | SignedByOne | SignedByBoth | Pilot | Live | Suspended, Superseded) => {
+                true
+            }
             (from, Expired) => !matches!(from, Expired),
             _ => false,
         }
+    }
+
+    /// Whether a round that has begun may go on: approve and send its question, take it, decide on its hits.
+    pub const fn lets_rounds_go_on(self) -> bool {
+        matches!(self, Self::Pilot | Self::Live | Self::Superseded)
     }
 
     /// The next state, or an error that names both.
@@ -103,6 +117,7 @@ impl std::fmt::Display for State {
             Self::Pilot => "in pilot",
             Self::Live => "live",
             Self::Suspended => "suspended",
+            Self::Superseded => "superseded",
             Self::Expired => "expired",
         })
     }
@@ -112,17 +127,18 @@ impl std::fmt::Display for State {
 mod tests {
     use super::*;
 
-    /// Rows are the state before, columns the state after, in the order of `State::ALL`; `p`: only where no pilot is
-    /// required.
-    const TABLE: [&str; 8] = [
-        ".x.....x", // draft
-        "..x....x", // proposed
-        "...x...x", // signed by one
-        "....xp.x", // signed by both
-        ".....xxx", // pilot
-        "......xx", // live
-        "....x..x", // suspended
-        "........", // expired
+    /// Rows are the state before, columns the state after, in the order of `State::ALL`; `p`: only where a pilot is
+    /// required, `n`: only where none is.
+    const TABLE: [&str; 9] = [
+        ".x......x", // draft
+        "..x....xx", // proposed
+        "...x...xx", // signed by one
+        "....pnxxx", // signed by both
+        ".....xxxx", // pilot
+        "......xxx", // live
+        "....px.xx", // suspended
+        "......x.x", // superseded
+        ".........", // expired
     ];
 
     #[test]
@@ -131,27 +147,29 @@ mod tests {
             for (to, mark) in State::ALL.into_iter().zip(row.chars()) {
                 assert_eq!(
                     from.may_become(to, true),
-                    mark == 'x',
+                    matches!(mark, 'x' | 'p'),
                     "{from} -> {to}, pilot required"
                 );
                 assert_eq!(
                     from.may_become(to, false),
-                    mark != '.',
+                    matches!(mark, 'x' | 'n'),
                     "{from} -> {to}, no pilot"
                 );
-                assert_eq!(from.step(to, true).is_ok(), mark == 'x');
+                assert_eq!(from.step(to, true).is_ok(), matches!(mark, 'x' | 'p'));
             }
         }
     }
 
     #[test]
-    fn a_suspended_agreement_never_goes_straight_back_to_real_data() {
-        assert_eq!(
-            State::Suspended.step(State::Live, false),
-            Err(TransitionError {
-                from: State::Suspended,
-                to: State::Live
-            })
-        );
+    fn what_is_superseded_never_comes_back() {
+        for to in [State::Pilot, State::Live] {
+            assert_eq!(
+                State::Superseded.step(to, false),
+                Err(TransitionError {
+                    from: State::Superseded,
+                    to
+                })
+            );
+        }
     }
 }

@@ -1,89 +1,91 @@
-//! An agreement as stored, and what its signatures amount to.
+//! A version of an agreement as stored, and what its signatures amount to.
 
-use mandorla_agreement::{Agreement, SignatureError, State};
-use mandorla_control::{AgreementView, ApiError, ErrorCode, PartySignature};
+use mandorla_agreement::{Agreement, PartyStanding, SignatureError, Standing, State, Statement};
+use mandorla_control::{
+    AgreementPapers, AgreementView, ApiError, ErrorCode, PartySignature, PartyStatement,
+};
 
 use crate::records::agreement::AgreementRecord;
 
-/// An agreement goes live once: after a suspension the parties sign a new text.
-pub(super) const ACTIVATION_SEQUENCE: u32 = 1;
+/// Every kind of statement, with where it stands in the papers.
+pub(super) const STATEMENTS: [Statement; 3] = [
+    Statement::Activation,
+    Statement::Suspension,
+    Statement::Resumption,
+];
 
-/// No bundle has more than two parties' signatures; a few more are read so that the error can name what is wrong.
-const SIGNATURES_MAX: usize = 8;
-
-/// An agreement of this node. The parties listed are those whose signatures verified just now.
+/// A version of an agreement on this node. What counts in it are the signatures that verified just now.
+#[derive(Clone)]
 pub(crate) struct Held {
     pub record: AgreementRecord,
     pub agreement: Agreement,
+    pub standing: Standing,
     pub state: State,
-    pub signed_by: Vec<String>,
-    pub activated_by: Vec<String>,
+    /// Whether new rounds are made under this version of its agreement.
+    pub in_force: bool,
 }
 
 impl Held {
-    /// Reads a record and works out where it stands.
+    /// Reads a record; where it stands depends on the other versions: see [`super::Versions`].
     ///
     /// # Errors
     /// The stored text is no agreement (any more).
-    pub(crate) fn new(record: AgreementRecord, now_s: u64) -> Result<Self, ApiError> {
-        let agreement = Agreement::parse(record.text.as_bytes()).map_err(|error| {
+    pub(super) fn read(record: AgreementRecord) -> Result<Self, ApiError> {
+        let agreement = Agreement::parse(record.papers.text.as_bytes()).map_err(|error| {
             ApiError::new(
                 ErrorCode::BadAgreement,
                 format!("a stored agreement cannot be read: {error}"),
             )
             .hint(error.fix())
         })?;
-        let parties_of = |signatures: &[PartySignature], verify: Verify| -> Vec<String> {
-            let codes = agreement
-                .parties()
-                .map(|party| party.code.clone())
-                .into_iter();
-            codes
-                .filter(|code| {
-                    let own = signatures
-                        .iter()
-                        .filter(|signature| signature.party == *code);
-                    own.into_iter()
-                        .any(|signature| verify(&agreement, signature).is_ok())
-                })
-                .collect()
-        };
-        let signed_by = parties_of(&record.signatures, verify_signature);
-        let activated_by = parties_of(&record.activations, verify_activation);
-        let state = state(
-            &agreement,
-            signed_by.len(),
-            activated_by.len(),
-            record.suspended,
-            now_s,
-        );
+        let standing = standing(&agreement, &record.papers);
         Ok(Self {
             record,
             agreement,
-            state,
-            signed_by,
-            activated_by,
+            standing,
+            state: State::Draft,
+            in_force: false,
         })
     }
 
-    pub(super) fn is_signed_by(&self, code: &str) -> bool {
-        self.signed_by.iter().any(|signer| signer == code)
+    /// What a party signed.
+    pub(super) fn of(&self, code: &str) -> &PartyStanding {
+        let [first, _] = self.agreement.parties();
+        &self.standing.parties[usize::from(first.code != code)]
+    }
+
+    pub(super) fn pilot_required(&self) -> bool {
+        self.agreement.terms().pilot_required
+    }
+
+    fn codes(&self, which: impl Fn(&PartyStanding) -> bool) -> Vec<String> {
+        let parties = self.agreement.parties().into_iter();
+        parties
+            .zip(&self.standing.parties)
+            .filter(|(_, standing)| which(standing))
+            .map(|(party, _)| party.code.clone())
+            .collect()
+    }
+
+    /// Parties that signed the text.
+    pub(super) fn signed_by(&self) -> Vec<String> {
+        self.codes(|party| party.signed)
+    }
+
+    /// Parties that activated it above every suspension.
+    pub(super) fn activated_by(&self) -> Vec<String> {
+        let due = self.standing.activation_due();
+        self.codes(|party| party.activations.contains(&due))
     }
 
     pub(super) fn is_activated_by(&self, code: &str) -> bool {
-        self.activated_by.iter().any(|party| party == code)
+        let due = self.standing.activation_due();
+        self.of(code).activations.contains(&due)
     }
 
-    /// Whether a bundle holds nothing new.
-    pub(super) fn has_all(
-        &self,
-        signatures: &[PartySignature],
-        activations: &[PartySignature],
-    ) -> bool {
-        signatures.iter().all(|one| self.is_signed_by(&one.party))
-            && activations
-                .iter()
-                .all(|one| self.is_activated_by(&one.party))
+    /// Whether this party has done its part for the end of a suspension.
+    pub(super) fn is_resumed_by(&self, code: &str) -> bool {
+        self.standing.has_resumed(self.of(code))
     }
 
     /// The state in the words of the control API.
@@ -97,24 +99,30 @@ impl Held {
     /// The next command of the operator of `code`, if one is due.
     pub(super) fn next(&self, code: &str) -> Option<String> {
         let id = self.agreement.id();
-        let peer = self
-            .agreement
-            .other_party(code)
-            .map_or("the peer", |party| party.code.as_str());
+        let other = self.agreement.other_party(code);
+        let peer = other.map_or("the peer", |party| party.code.as_str());
         let hand_over = format!("mandorla agreement export {id}, and {peer} imports it");
         match self.state {
-            State::Proposed | State::SignedByOne if self.is_signed_by(code) => Some(hand_over),
+            State::Proposed | State::SignedByOne if self.of(code).signed => Some(hand_over),
             State::Draft | State::Proposed | State::SignedByOne => {
                 Some(format!("mandorla agreement sign {id}"))
             }
             State::SignedByBoth | State::Pilot if self.is_activated_by(code) => Some(hand_over),
             State::SignedByBoth | State::Pilot => Some(format!("mandorla agreement activate {id}")),
-            State::Live | State::Suspended | State::Expired => None,
+            State::Suspended if self.is_resumed_by(code) => Some(hand_over),
+            State::Suspended if self.is_resumed_by(peer) => {
+                Some(format!("mandorla agreement resume {id}"))
+            }
+            State::Live | State::Suspended | State::Superseded | State::Expired => None,
         }
     }
 
     pub(super) fn view(&self, code: &str) -> AgreementView {
         let terms = self.agreement.terms();
+        let suspended = self.state == State::Suspended;
+        let to = self.standing.suspended_to();
+        let of_suspension = |codes: Vec<String>| if suspended { codes } else { Vec::new() };
+        let because = self.record.suspended_because.last();
         AgreementView {
             id: terms.id.clone(),
             version: terms.version,
@@ -126,8 +134,14 @@ impl Held {
                 .to_vec(),
             state: self.state_word(),
             hash: hex::encode(self.agreement.hash()),
-            signed_by: self.signed_by.clone(),
-            activated_by: self.activated_by.clone(),
+            signed_by: self.signed_by(),
+            activated_by: self.activated_by(),
+            suspended_by: of_suspension(self.codes(|party| party.suspensions.contains(&to))),
+            resumed_by: of_suspension(self.codes(|party| self.standing.has_resumed(party))),
+            suspended_because: because
+                .filter(|because| suspended && because.sequence == to)
+                .map(|because| because.reason.clone()),
+            in_force: self.in_force,
             not_before: terms.not_before.as_s(),
             expires: terms.expires.as_s(),
             purpose: terms.purpose.code.clone(),
@@ -137,75 +151,79 @@ impl Held {
     }
 }
 
-/// Walks the life of an agreement as far as the facts carry it.
-fn state(
-    agreement: &Agreement,
-    signed: usize,
-    activated: usize,
-    suspended: bool,
-    now_s: u64,
-) -> State {
-    let terms = agreement.terms();
-    let pilot = terms.pilot_required;
-    let signed_by_both = signed == 2;
-    let steps = [
-        (true, State::Proposed),
-        (signed >= 1, State::SignedByOne),
-        (signed_by_both, State::SignedByBoth),
-        (signed_by_both && pilot, State::Pilot),
-        (signed_by_both && activated == 2, State::Live),
-        (suspended, State::Suspended),
-        (now_s >= terms.expires.as_s(), State::Expired),
-    ];
-    let holding = steps.into_iter().filter(|(holds, _)| *holds);
-    holding.fold(State::Draft, |state, (_, next)| {
-        state.step(next, pilot).unwrap_or(state)
-    })
+/// The statements of a kind in the papers.
+pub(super) fn statements(papers: &AgreementPapers, kind: Statement) -> &Vec<PartyStatement> {
+    match kind {
+        Statement::Activation => &papers.activations,
+        Statement::Suspension => &papers.suspensions,
+        Statement::Resumption => &papers.resumptions,
+    }
 }
 
-type Verify = fn(&Agreement, &PartySignature) -> Result<(), ApiError>;
+/// The same, to add one.
+pub(super) fn statements_mut(
+    papers: &mut AgreementPapers,
+    kind: Statement,
+) -> &mut Vec<PartyStatement> {
+    match kind {
+        Statement::Activation => &mut papers.activations,
+        Statement::Suspension => &mut papers.suspensions,
+        Statement::Resumption => &mut papers.resumptions,
+    }
+}
+
+/// What the signatures that verify amount to; the others do not count.
+fn standing(agreement: &Agreement, papers: &AgreementPapers) -> Standing {
+    let mut standing = Standing::default();
+    for (party, standing) in agreement.parties().iter().zip(&mut standing.parties) {
+        let mut signatures = papers.signatures.iter();
+        standing.signed = signatures
+            .any(|one| one.party == party.code && verify_signature(agreement, one).is_ok());
+        for kind in STATEMENTS {
+            let verified = statements(papers, kind).iter().filter(|one| {
+                one.party == party.code && verify_statement(agreement, kind, one).is_ok()
+            });
+            for one in verified {
+                standing.add(kind, one.sequence);
+            }
+        }
+    }
+    standing
+}
 
 fn verify_signature(agreement: &Agreement, one: &PartySignature) -> Result<(), ApiError> {
-    let verified = agreement.verify_signature(&one.party, &bytes(one)?);
+    let bytes = bytes(&one.party, &one.signature)?;
+    let verified = agreement.verify_signature(&one.party, &bytes);
     verified.map_err(|error| bad_signature(&error))
 }
 
-fn verify_activation(agreement: &Agreement, one: &PartySignature) -> Result<(), ApiError> {
-    let verified = agreement.verify_activation(&one.party, ACTIVATION_SEQUENCE, &bytes(one)?);
+fn verify_statement(
+    agreement: &Agreement,
+    kind: Statement,
+    one: &PartyStatement,
+) -> Result<(), ApiError> {
+    let bytes = bytes(&one.party, &one.signature)?;
+    let verified = agreement.verify_statement(kind, &one.party, one.sequence, &bytes);
     verified.map_err(|error| bad_signature(&error))
 }
 
 /// Every signature of a bundle must verify: one that does not says that the bundle was tampered with.
-pub(super) fn verify_all(
-    agreement: &Agreement,
-    signatures: &[PartySignature],
-    activations: &[PartySignature],
-) -> Result<(), ApiError> {
-    if signatures.len().max(activations.len()) > SIGNATURES_MAX {
-        let message = format!("a bundle has at most {SIGNATURES_MAX} signatures of a kind");
-        return Err(ApiError::new(ErrorCode::BadFile, message));
+pub(super) fn verify_all(agreement: &Agreement, papers: &AgreementPapers) -> Result<(), ApiError> {
+    for one in &papers.signatures {
+        verify_signature(agreement, one)?;
     }
-    signatures
-        .iter()
-        .try_for_each(|one| verify_signature(agreement, one))?;
-    activations
-        .iter()
-        .try_for_each(|one| verify_activation(agreement, one))
-}
-
-/// Adds the signatures of parties that had none.
-pub(super) fn add_new(known: &mut Vec<PartySignature>, more: &[PartySignature]) {
-    for one in more {
-        if known.iter().all(|known| known.party != one.party) {
-            known.push(one.clone());
+    for kind in STATEMENTS {
+        for one in statements(papers, kind) {
+            verify_statement(agreement, kind, one)?;
         }
     }
+    Ok(())
 }
 
-fn bytes(one: &PartySignature) -> Result<[u8; 64], ApiError> {
+fn bytes(party: &str, signature: &str) -> Result<[u8; 64], ApiError> {
     let mut bytes = [0; 64];
-    hex::decode_to_slice(&one.signature, &mut bytes)
-        .map_err(|_| bad_signature(&SignatureError::Invalid(one.party.clone())))?;
+    hex::decode_to_slice(signature, &mut bytes)
+        .map_err(|_| bad_signature(&SignatureError::Invalid(party.to_owned())))?;
     Ok(bytes)
 }
 
@@ -218,63 +236,25 @@ fn bad_signature(error: &SignatureError) -> ApiError {
 mod tests {
     use super::*;
 
-    const SAMPLE: &[u8] = include_bytes!("../../agreement/samples/uk-rs.toml");
-
-    fn sample() -> Agreement {
-        Agreement::parse(SAMPLE).unwrap()
-    }
-
-    fn at(signed: usize, activated: usize, suspended: bool) -> State {
-        let agreement = sample();
-        let now = agreement.terms().not_before.as_s();
-        state(&agreement, signed, activated, suspended, now)
-    }
-
-    #[test]
-    fn only_both_signatures_and_both_activations_make_it_live() {
-        assert!(sample().terms().pilot_required);
-        assert_eq!(at(0, 0, false), State::Proposed);
-        assert_eq!(at(1, 2, false), State::SignedByOne);
-        assert_eq!(at(2, 0, false), State::Pilot);
-        assert_eq!(at(2, 1, false), State::Pilot);
-        assert_eq!(at(2, 2, false), State::Live);
-    }
-
-    #[test]
-    fn suspension_and_the_end_win_over_everything() {
-        assert_eq!(at(2, 2, true), State::Suspended);
-        assert_eq!(at(2, 0, true), State::Suspended);
-        let agreement = sample();
-        let end = agreement.terms().expires.as_s();
-        assert_eq!(state(&agreement, 2, 2, false, end), State::Expired);
-        assert_eq!(state(&agreement, 2, 2, true, end), State::Expired);
-        assert_eq!(state(&agreement, 2, 2, false, end - 1), State::Live);
-    }
-
-    #[test]
-    fn without_a_pilot_it_still_needs_both_activations() {
-        let text = std::str::from_utf8(SAMPLE).unwrap();
-        let text = text.replace("pilot_required = true", "pilot_required = false");
-        let agreement = Agreement::parse(text.as_bytes()).unwrap();
-        let now = agreement.terms().not_before.as_s();
-        assert_eq!(state(&agreement, 2, 1, false, now), State::SignedByBoth);
-        assert_eq!(state(&agreement, 2, 2, false, now), State::Live);
-    }
-
     #[test]
     fn signatures_that_do_not_verify_do_not_count() {
-        let forged = |party: &str| PartySignature {
-            party: party.into(),
-            signature: "00".repeat(64),
-        };
-        let record = AgreementRecord {
-            text: String::from_utf8(SAMPLE.to_vec()).unwrap(),
-            signatures: vec![forged("UK"), forged("RS")],
-            activations: vec![forged("UK"), forged("RS")],
-            suspended: false,
-        };
-        let held = Held::new(record, sample().terms().not_before.as_s()).unwrap();
-        assert_eq!(held.state, State::Proposed);
-        assert!(held.signed_by.is_empty() && held.activated_by.is_empty());
+        let text = include_str!("../../agreement/samples/uk-rs.toml").to_owned();
+        let mut record = AgreementRecord::of_text(text);
+        for party in ["UK", "RS"] {
+            let (party, signature) = (party.to_owned(), "00".repeat(64));
+            let statement = PartyStatement {
+                party: party.clone(),
+                sequence: 1,
+                signature: signature.clone(),
+            };
+            record.papers.activations.push(statement.clone());
+            record.papers.suspensions.push(statement);
+            record
+                .papers
+                .signatures
+                .push(PartySignature { party, signature });
+        }
+        let held = Held::read(record).unwrap();
+        assert_eq!(held.standing, Standing::default());
     }
 }

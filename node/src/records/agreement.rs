@@ -1,19 +1,44 @@
 //! Agreements.
 
-use mandorla_control::PartySignature;
+use mandorla_control::{AgreementPapers, SuspensionCode};
 use mandorla_store::Table;
 use serde::{Deserialize, Serialize};
 
-/// By agreement id.
-pub(crate) const AGREEMENTS: Table<&str, AgreementRecord> = Table::new("agreements");
+/// By agreement id and version.
+pub(crate) const AGREEMENTS: Table<(&str, u64), AgreementRecord> = Table::new("agreements");
 
-/// An agreement's exact text, and who signed what.
+/// A version of an agreement: its exact text, and who signed what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AgreementRecord {
-    /// Exact bytes, which are UTF-8.
-    pub text: String,
-    pub signatures: Vec<PartySignature>,
-    pub activations: Vec<PartySignature>,
-    /// Set by `suspend`.
-    pub suspended: bool,
+    pub papers: AgreementPapers,
+    /// Why this node suspended it; stays here.
+    pub suspended_because: Vec<SuspensionRecord>,
+}
+
+/// Why this node suspended an agreement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SuspensionRecord {
+    pub sequence: u32,
+    pub code: SuspensionCode,
+    /// In words. The ledger has the code alone.
+    pub reason: String,
+    pub by: String,
+    pub at: u64,
+}
+
+impl AgreementRecord {
+    /// A text that nobody has signed yet.
+    pub(crate) fn of_text(text: String) -> Self {
+        let papers = AgreementPapers {
+            text,
+            signatures: Vec::new(),
+            activations: Vec::new(),
+            suspensions: Vec::new(),
+            resumptions: Vec::new(),
+        };
+        Self {
+            papers,
+            suspended_because: Vec::new(),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use mandorla_agreement::State;
 use mandorla_control::{
     ApiError, Decided, ErrorCode, ReviewApprove, ReviewDecline, ReviewRefuse, ReviewRelease, Role,
 };
@@ -27,7 +26,7 @@ impl ServeBlocking for ReviewApprove {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let round = required(node, &self.round)?;
         not_own(node, &round, caller)?;
-        must_be_live(node, &round)?;
+        must_go_on(node, &round)?;
         let event = node
             .event_by(Event::QuestionApproved, caller, Role::Authoriser)
             .detail("reason", self.reason);
@@ -79,7 +78,7 @@ impl ServeBlocking for ReviewDecline {
 impl ServeBlocking for ReviewRelease {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let (round, _, subject) = hit_of(node, &self.hit)?;
-        must_be_live(node, &round)?;
+        must_go_on(node, &round)?;
         let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
         let fields = releasable(
             &ruled.agreement,
@@ -210,9 +209,9 @@ fn not_own(node: &Node, round: &RoundRecord, caller: &Caller) -> Result<(), ApiE
 }
 
 /// A suspended or expired agreement stops new questions and new releases at once.
-fn must_be_live(node: &Node, round: &RoundRecord) -> Result<(), ApiError> {
+fn must_go_on(node: &Node, round: &RoundRecord) -> Result<(), ApiError> {
     let ruled = ruled_of(node, round).map_err(|error| internal(&error))?;
-    if matches!(ruled.state, State::Live | State::Pilot) {
+    if ruled.state.lets_rounds_go_on() {
         return Ok(());
     }
     let message = format!(

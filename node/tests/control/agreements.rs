@@ -1,9 +1,10 @@
 //! An agreement between two nodes, from draft to suspension.
 
 use mandorla_control::{
-    AgreementActivate, AgreementBundle, AgreementDraft, AgreementExport, AgreementImport,
-    AgreementLint, AgreementList, AgreementPropose, AgreementShow, AgreementSign, AgreementSuspend,
-    ErrorCode, PeerAdd, PeerExport, PeerRemove, Status,
+    AgreementActivate, AgreementDraft, AgreementExport, AgreementImport, AgreementLint,
+    AgreementList, AgreementPapers, AgreementPropose, AgreementRead, AgreementResume,
+    AgreementShow, AgreementSign, AgreementSuspend, AgreementView, ErrorCode, PartyStatement,
+    PeerAdd, PeerExport, PeerRemove, Status, SuspensionCode,
 };
 
 use crate::world::{NOON_S, Running, code, pair, refusal};
@@ -103,6 +104,7 @@ async fn an_agreement_becomes_live_on_both_nodes_by_both_signatures_and_both_act
 
     let suspend = |reason: &str| AgreementSuspend {
         id: ID.into(),
+        code: SuspensionCode::Incident,
         reason: reason.into(),
     };
     assert_eq!(
@@ -127,6 +129,310 @@ async fn an_agreement_becomes_live_on_both_nodes_by_both_signatures_and_both_act
     );
     rs.set_time(NOON_S + 366 * 86_400);
     assert_eq!(state(&rs).await, "expired");
+}
+
+/// A version with these lines changed, as the successor of what a view describes.
+fn amended(text: &str, of: &AgreementView, changes: &[(&str, &str)]) -> String {
+    let next = of.version + 1;
+    let version = format!("version = {next}\nsupersedes = \"{}\"", of.hash);
+    let mut text: String = text
+        .lines()
+        .filter(|line| !line.starts_with("supersedes"))
+        .map(|line| {
+            if line.starts_with("version = ") {
+                format!("{version}\n")
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    for (from, to) in changes {
+        assert_eq!(
+            text.matches(from).count(),
+            1 + usize::from(from.starts_with("rounds")),
+            "{from}"
+        );
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// Both sign the newest version and activate it.
+async fn enter_into(uk: &Running, rs: &Running) {
+    let id = || ID.to_owned();
+    hand_over(uk, rs).await;
+    rs.call(&AgreementSign { id: id() }).await;
+    rs.call(&AgreementActivate { id: id() }).await;
+    hand_over(rs, uk).await;
+    uk.call(&AgreementActivate { id: id() }).await;
+    hand_over(uk, rs).await;
+}
+
+/// Version and state of each version.
+async fn versions(node: &Running) -> Vec<(u32, String)> {
+    let all = node.call(&AgreementList {}).await.into_iter();
+    all.map(|view| (view.version, view.state)).collect()
+}
+
+fn suspend(code: SuspensionCode, reason: &str) -> AgreementSuspend {
+    AgreementSuspend {
+        id: ID.into(),
+        code,
+        reason: reason.into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amendment_supersedes_the_version_before_once_both_activated_it() {
+    let (uk, rs) = pair().await;
+    let first = completed_draft(&uk).await;
+    uk.call(&AgreementPropose {
+        text: first.clone(),
+    })
+    .await;
+    enter_into(&uk, &rs).await;
+    let v1 = uk.call(&AgreementShow { id: ID.into() }).await;
+    assert_eq!(v1.state, "live");
+
+    let second = amended(&first, &v1, &[("rounds_per_day = 2", "rounds_per_day = 3")]);
+    let v2 = uk
+        .call(&AgreementPropose {
+            text: second.clone(),
+        })
+        .await;
+    assert_eq!((v2.version, v2.state.as_str()), (2, "signed by one"));
+    assert_eq!(hand_over(&uk, &rs).await.version, 2);
+    rs.call(&AgreementSign { id: ID.into() }).await;
+    rs.call(&AgreementActivate { id: ID.into() }).await;
+    hand_over(&rs, &uk).await;
+    let before = [(1, "live".to_owned()), (2, "pilot".to_owned())];
+    assert_eq!(versions(&uk).await, before, "one activation is not enough");
+    let shown = uk.call(&AgreementList {}).await;
+    assert_eq!([shown[0].in_force, shown[1].in_force], [true, false]);
+    uk.call(&AgreementActivate { id: ID.into() }).await;
+    let after = [(1, "superseded".to_owned()), (2, "live".to_owned())];
+    assert_eq!(versions(&uk).await, after);
+    assert_eq!(versions(&rs).await, before, "here it is not known yet");
+    hand_over(&uk, &rs).await;
+    assert_eq!(versions(&rs).await, after);
+    assert!(rs.call(&AgreementShow { id: ID.into() }).await.in_force);
+
+    // Each version keeps its own text, and is named by its number.
+    let read = |id: &str| AgreementRead { id: id.into() };
+    assert_eq!(rs.call(&read("UK-RS-2026@1")).await.text, first);
+    assert_eq!(rs.call(&read(ID)).await.text, second);
+    assert_eq!(
+        code(&rs.refusal(&read("UK-RS-2026@3")).await),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        code(&rs.refusal(&read("UK-RS-2026@x")).await),
+        ErrorCode::BadRequest
+    );
+
+    // What is superseded is over: it cannot be activated again, and does not come back by a suspension of the next.
+    let again = AgreementActivate {
+        id: "UK-RS-2026@1".into(),
+    };
+    assert_eq!(code(&uk.refusal(&again).await), ErrorCode::WrongState);
+    uk.call(&suspend(SuspensionCode::Legal, "a court")).await;
+    let both = [(1, "suspended".to_owned()), (2, "suspended".to_owned())];
+    assert_eq!(versions(&uk).await, both);
+    uk.call(&AgreementResume { id: ID.into() }).await;
+    hand_over(&uk, &rs).await;
+    rs.call(&AgreementResume { id: ID.into() }).await;
+    assert_eq!(versions(&rs).await, after);
+
+    // A node that knows nothing takes the whole history from one bundle.
+    let bundle = uk.call(&AgreementExport { id: ID.into() }).await;
+    assert_eq!(bundle.versions.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_next_version_after_the_current_one_is_taken() {
+    let (uk, rs) = pair().await;
+    let first = completed_draft(&uk).await;
+    let v1 = uk
+        .call(&AgreementPropose {
+            text: first.clone(),
+        })
+        .await;
+    let second = amended(&first, &v1, &[]);
+
+    let refused = rs
+        .refusal(&AgreementPropose {
+            text: second.clone(),
+        })
+        .await;
+    assert_eq!(code(&refused), ErrorCode::Refused);
+    assert!(
+        refused.message.contains("does not hold (supersedes)"),
+        "{}",
+        refused.message
+    );
+
+    let skipping = second.replace("version = 2", "version = 3");
+    let refused = uk.refusal(&AgreementPropose { text: skipping }).await;
+    assert_eq!(
+        refused.message,
+        "this node holds version 1 of UK-RS-2026; version 3 is not the next (version)"
+    );
+    let of_another = second.replace(&v1.hash, &"ab".repeat(32));
+    let refused = uk.refusal(&AgreementPropose { text: of_another }).await;
+    assert!(
+        refused.message.contains("(supersedes)"),
+        "{}",
+        refused.message
+    );
+    assert!(refused.hint.unwrap().contains(&v1.hash));
+    assert_eq!(versions(&uk).await.len(), 1, "nothing of it was kept");
+
+    uk.call(&AgreementPropose { text: second }).await;
+    uk.set_time(NOON_S + 366 * 86_400);
+    let third = amended(
+        &first,
+        &uk.call(&AgreementShow { id: ID.into() }).await,
+        &[],
+    );
+    let refused = uk.refusal(&AgreementPropose { text: third }).await;
+    assert!(
+        refused.message.contains("has expired"),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspension_by_one_ends_by_the_resumption_of_both() {
+    let (uk, rs) = pair().await;
+    let text = completed_draft(&uk).await;
+    uk.call(&AgreementPropose { text }).await;
+    enter_into(&uk, &rs).await;
+    let old = uk.call(&AgreementExport { id: ID.into() }).await;
+
+    let because = "the register is being repaired";
+    let suspended = uk
+        .call(&suspend(SuspensionCode::Operational, because))
+        .await;
+    assert_eq!(suspended.state, "suspended");
+    assert_eq!(suspended.suspended_by, ["UK"]);
+    assert_eq!(suspended.suspended_because.as_deref(), Some(because));
+    let again = uk.refusal(&suspend(SuspensionCode::Other, "again")).await;
+    assert_eq!(code(&again), ErrorCode::WrongState);
+    let told = hand_over(&uk, &rs).await;
+    assert_eq!(
+        (told.state.as_str(), told.suspended_because),
+        ("suspended", None)
+    );
+    let ledger = uk.ledger().await;
+    let entry = ledger
+        .iter()
+        .find(|entry| entry["event"] == "agreement.suspended");
+    let entry = entry.unwrap().to_string();
+    assert!(
+        entry.contains("operational") && !entry.contains("register"),
+        "{entry}"
+    );
+
+    // Neither side alone, and nothing signed before, ends it.
+    for node in [&uk, &rs] {
+        node.call(&AgreementImport {
+            bundle: old.clone(),
+        })
+        .await;
+        assert_eq!(state(node).await, "suspended");
+        let refused = node.refusal(&AgreementActivate { id: ID.into() }).await;
+        assert_eq!(
+            refused.hint.as_deref(),
+            Some("mandorla agreement resume UK-RS-2026")
+        );
+    }
+    let resumed = rs.call(&AgreementResume { id: ID.into() }).await;
+    assert_eq!(
+        (resumed.state.as_str(), resumed.resumed_by.as_slice()),
+        ("suspended", &["RS".to_owned()][..])
+    );
+    let next = hand_over(&rs, &uk).await.next;
+    assert_eq!(
+        next.as_deref(),
+        Some("mandorla agreement resume UK-RS-2026")
+    );
+    assert_eq!(
+        uk.call(&AgreementResume { id: ID.into() }).await.state,
+        "live"
+    );
+    assert_eq!(state(&rs).await, "suspended", "RS has not heard of it");
+    assert_eq!(hand_over(&uk, &rs).await.state, "live");
+    let refused = rs.refusal(&AgreementResume { id: ID.into() }).await;
+    assert_eq!(code(&refused), ErrorCode::WrongState);
+
+    // Both at once, each without the other's: one resumption of each is enough, and a new suspension needs a new one.
+    uk.call(&suspend(SuspensionCode::Other, "a doubt")).await;
+    rs.call(&suspend(SuspensionCode::Other, "another doubt"))
+        .await;
+    uk.call(&AgreementResume { id: ID.into() }).await;
+    rs.call(&AgreementResume { id: ID.into() }).await;
+    hand_over(&uk, &rs).await;
+    assert_eq!(hand_over(&rs, &uk).await.state, "live");
+    rs.call(&suspend(SuspensionCode::Other, "a third")).await;
+    hand_over(&uk, &rs).await;
+    assert_eq!(state(&rs).await, "suspended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pilot_is_suspended_and_resumes_as_a_pilot() {
+    let (uk, rs) = pair().await;
+    let text = completed_draft(&uk).await;
+    uk.call(&AgreementPropose { text }).await;
+    hand_over(&uk, &rs).await;
+    rs.call(&AgreementSign { id: ID.into() }).await;
+    hand_over(&rs, &uk).await;
+    assert_eq!(state(&uk).await, "pilot");
+    let suspended = uk.call(&suspend(SuspensionCode::Other, "wait")).await;
+    assert_eq!(suspended.state, "suspended");
+    hand_over(&uk, &rs).await;
+    rs.call(&AgreementResume { id: ID.into() }).await;
+    hand_over(&rs, &uk).await;
+    assert_eq!(
+        uk.call(&AgreementResume { id: ID.into() }).await.state,
+        "pilot"
+    );
+    hand_over(&uk, &rs).await;
+    for node in [&uk, &rs] {
+        assert_eq!(state(node).await, "pilot");
+        node.call(&AgreementActivate { id: ID.into() }).await;
+    }
+    hand_over(&uk, &rs).await;
+    assert_eq!(hand_over(&rs, &uk).await.state, "live");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_from_which_a_suspension_was_cut_is_refused() {
+    let (uk, rs) = pair().await;
+    let text = completed_draft(&uk).await;
+    uk.call(&AgreementPropose { text }).await;
+    enter_into(&uk, &rs).await;
+    uk.call(&suspend(SuspensionCode::Other, "a doubt")).await;
+    uk.call(&AgreementResume { id: ID.into() }).await;
+    let mut bundle = uk.call(&AgreementExport { id: ID.into() }).await;
+    bundle.versions[0].suspensions.clear();
+    let refused = rs.refusal(&AgreementImport { bundle }).await;
+    assert_eq!(code(&refused), ErrorCode::BadFile);
+    assert!(
+        refused.message.contains("suspension 1"),
+        "{}",
+        refused.message
+    );
+    assert_eq!(state(&rs).await, "live");
+}
+
+/// A signature over the text where a statement belongs.
+fn signature_as_statement(papers: &AgreementPapers) -> PartyStatement {
+    PartyStatement {
+        party: papers.signatures[0].party.clone(),
+        sequence: 1,
+        signature: papers.signatures[0].signature.clone(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,9 +496,9 @@ async fn a_bundle_that_was_tampered_with_leaves_no_trace() {
     })
     .await;
     let bundle = uk.call(&AgreementExport { id: ID.into() }).await;
-    let import = |change: fn(&mut AgreementBundle)| {
+    let import = |change: fn(&mut AgreementPapers)| {
         let mut bundle = bundle.clone();
-        change(&mut bundle);
+        change(&mut bundle.versions[0]);
         AgreementImport { bundle }
     };
     for tampered in [
@@ -201,11 +507,15 @@ async fn a_bundle_that_was_tampered_with_leaves_no_trace() {
         import(|b| b.signatures[0].signature.replace_range(0..2, "zz")),
         import(|b| b.signatures[0].party = "RS".into()),
         import(|b| b.signatures[0].party = "HR".into()),
-        import(|b| b.activations = b.signatures.clone()),
+        import(|b| b.activations = vec![signature_as_statement(b)]),
+        import(|b| b.suspensions = vec![signature_as_statement(b)]),
+        import(|b| b.resumptions = vec![signature_as_statement(b)]),
     ] {
         assert_eq!(code(&rs.refusal(&tampered).await), ErrorCode::BadSignature);
     }
-    let refused = rs.refusal(&import(|b| b.schema = 2)).await;
+    let mut other_schema = import(|_| ());
+    other_schema.bundle.schema = 2;
+    let refused = rs.refusal(&other_schema).await;
     assert_eq!(code(&refused), ErrorCode::BadFile);
     let refused = rs.refusal(&import(|b| b.text = "schema = 1".into())).await;
     assert_eq!(code(&refused), ErrorCode::BadAgreement);
@@ -213,7 +523,7 @@ async fn a_bundle_that_was_tampered_with_leaves_no_trace() {
 
     // Once stored, another text under the same id is another agreement.
     hand_over(&uk, &rs).await;
-    let other = bundle
+    let other = bundle.versions[0]
         .text
         .replace("rounds_per_day = 2", "rounds_per_day = 3");
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::when::when;
 
 /// One agreement.
 pub(super) fn view(agreement: &AgreementView) -> String {
-    pairs(&[
+    let mut lines = vec![
         (
             "agreement",
             format!("{}, version {}", agreement.id, agreement.version),
@@ -29,13 +29,28 @@ pub(super) fn view(agreement: &AgreementView) -> String {
         ("purpose", agreement.purpose.clone()),
         ("match keys", agreement.match_keys.join(", ")),
         ("hash", agreement.hash.clone()),
-    ])
+    ];
+    let of_suspension = [
+        ("suspended by", agreement.suspended_by.join(", ")),
+        (
+            "because",
+            agreement.suspended_because.clone().unwrap_or_default(),
+        ),
+        ("resumed by", agreement.resumed_by.join(", ")),
+    ];
+    lines.extend(
+        of_suspension
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty()),
+    );
+    pairs(&lines)
 }
 
-/// All agreements.
+/// All versions of all agreements.
 pub(super) fn list(agreements: &[AgreementView]) -> String {
     let mut table = Table::new(&[
         "AGREEMENT",
+        "VERSION",
         "PARTIES",
         "STATE",
         "PURPOSE",
@@ -45,6 +60,7 @@ pub(super) fn list(agreements: &[AgreementView]) -> String {
     for agreement in agreements {
         table.row([
             agreement.id.clone(),
+            agreement.version.to_string(),
             agreement.parties.join(", "),
             agreement.state.clone(),
             agreement.purpose.clone(),

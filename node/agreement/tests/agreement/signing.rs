@@ -1,6 +1,6 @@
 use ed25519_dalek::Signer;
 use mandorla_agreement::{
-    Agreement, SignatureError, activation_bytes, agreement_hash, signing_bytes,
+    Agreement, SignatureError, Statement, agreement_hash, signing_bytes, statement_bytes,
 };
 use proptest::prelude::*;
 
@@ -52,11 +52,26 @@ fn only_the_partys_own_signature_over_these_bytes_counts() {
 fn an_activation_is_neither_a_signature_nor_good_for_a_second_time() {
     let agreement = sample();
     let activation = signer(11)
-        .sign(&activation_bytes(&agreement.hash(), 1))
+        .sign(&statement_bytes(
+            Statement::Activation,
+            &agreement.hash(),
+            1,
+        ))
         .to_bytes();
-    assert_eq!(agreement.verify_activation("RS", 1, &activation), Ok(()));
-    assert!(agreement.verify_activation("RS", 2, &activation).is_err());
-    assert!(agreement.verify_activation("UK", 1, &activation).is_err());
+    assert_eq!(
+        agreement.verify_statement(Statement::Activation, "RS", 1, &activation),
+        Ok(())
+    );
+    assert!(
+        agreement
+            .verify_statement(Statement::Activation, "RS", 2, &activation)
+            .is_err()
+    );
+    assert!(
+        agreement
+            .verify_statement(Statement::Activation, "UK", 1, &activation)
+            .is_err()
+    );
     assert!(agreement.verify_signature("RS", &activation).is_err());
 }
 

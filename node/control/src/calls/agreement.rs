@@ -29,7 +29,7 @@ pub struct AgreementPropose {
     pub text: String,
 }
 
-/// Takes a bundle that the peer exported: text, signatures, activations. It adds what is new.
+/// Takes a bundle that the peer exported: every version's text, signatures and statements. It adds what is new.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementImport {
     /// The bundle.
@@ -39,38 +39,56 @@ pub struct AgreementImport {
 /// Signs an imported agreement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementSign {
-    /// Id of the agreement.
+    /// Id of the agreement: its newest version; or `ID@VERSION`.
     pub id: String,
 }
 
-/// Moves a signed agreement from pilot to live, for this side; live once both sides did.
+/// Moves a signed agreement from pilot to live, for this side; live once both sides did. The versions before it are
+/// superseded then.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementActivate {
-    /// Id of the agreement.
+    /// Id of the agreement: its newest version; or `ID@VERSION`.
     pub id: String,
 }
 
-/// Stops new rounds and new releases at once; slots still answer.
+/// Stops new rounds and new releases at once, under every version; slots still answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementSuspend {
     /// Id of the agreement.
     pub id: String,
-    /// Why, for the ledger.
+    /// What kind of reason, for the ledger.
+    #[serde(default)]
+    pub code: SuspensionCode,
+    /// Why, in words; kept with the agreement on this node.
     pub reason: String,
 }
 
-/// All agreements.
+/// Signs, for this side, that every suspension is over; live again, or in pilot again, once both sides did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgreementResume {
+    /// Id of the agreement.
+    pub id: String,
+}
+
+/// All versions of all agreements.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementList {}
 
 /// One agreement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementShow {
-    /// Id of the agreement.
+    /// Id of the agreement: its newest version; or `ID@VERSION`.
     pub id: String,
 }
 
-/// The bundle to hand to the peer.
+/// The exact text of one version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgreementRead {
+    /// Id of the agreement: its newest version; or `ID@VERSION`.
+    pub id: String,
+}
+
+/// The bundle to hand to the peer: every version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementExport {
     /// Id of the agreement.
@@ -85,8 +103,10 @@ calls! {
     "agreement/sign" [Operator] AgreementSign -> AgreementView;
     "agreement/activate" [Operator] AgreementActivate -> AgreementView;
     "agreement/suspend" [Operator, Authoriser] AgreementSuspend -> AgreementView;
+    "agreement/resume" [Operator] AgreementResume -> AgreementView;
     "agreement/list" [] AgreementList -> Vec<AgreementView>;
     "agreement/show" [] AgreementShow -> AgreementView;
+    "agreement/read" [] AgreementRead -> AgreementText;
     "agreement/export" [] AgreementExport -> AgreementBundle;
 }
 
@@ -110,17 +130,57 @@ pub struct LintFinding {
     pub fix: String,
 }
 
-/// What travels between two nodes' operators: the exact text and who signed it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What travels between two nodes' operators: everything that is signed about one agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AgreementBundle {
     /// Always 1.
     pub schema: u32,
+    /// Its versions, ascending.
+    pub versions: Vec<AgreementPapers>,
+}
+
+/// One version: the exact text, and who signed what about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementPapers {
     /// Exact text of the agreement.
     pub text: String,
     /// Signatures over its hash.
     pub signatures: Vec<PartySignature>,
-    /// Signatures that move it to live.
-    pub activations: Vec<PartySignature>,
+    /// Statements that move it to live.
+    pub activations: Vec<PartyStatement>,
+    /// Statements that suspend it.
+    pub suspensions: Vec<PartyStatement>,
+    /// Statements that end the suspension of a pilot.
+    pub resumptions: Vec<PartyStatement>,
+}
+
+/// Why an agreement was suspended, as the ledger says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuspensionCode {
+    /// Works on a node, a line, a dataset.
+    Operational,
+    /// A law, a court, an authority.
+    Legal,
+    /// Something went wrong, or may have.
+    Incident,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+impl SuspensionCode {
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Operational => "operational",
+            Self::Legal => "legal",
+            Self::Incident => "incident",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// A party's signature.
@@ -132,7 +192,18 @@ pub struct PartySignature {
     pub signature: String,
 }
 
-/// An agreement as this node holds it.
+/// A party's signed statement about a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyStatement {
+    /// Party code.
+    pub party: String,
+    /// Its place in the version's history: the first activation has 1, and each suspension asks for one more.
+    pub sequence: u32,
+    /// Ed25519 signature, 128 hexadecimal digits.
+    pub signature: String,
+}
+
+/// A version of an agreement as this node holds it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgreementView {
     /// Id.
@@ -143,14 +214,22 @@ pub struct AgreementView {
     pub title: String,
     /// Party codes.
     pub parties: Vec<String>,
-    /// `proposed`, `signed by one`, `signed by both`, `pilot`, `live`, `suspended`, `expired`.
+    /// `proposed`, `signed by one`, `signed by both`, `pilot`, `live`, `suspended`, `superseded`, `expired`.
     pub state: String,
     /// Hash of the exact text, hexadecimal.
     pub hash: String,
     /// Parties that signed.
     pub signed_by: Vec<String>,
-    /// Parties that activated.
+    /// Parties that activated, above every suspension.
     pub activated_by: Vec<String>,
+    /// Parties whose suspension holds.
+    pub suspended_by: Vec<String>,
+    /// Parties that resumed, while the suspension holds.
+    pub resumed_by: Vec<String>,
+    /// Why this node suspended it, in words; while the suspension holds.
+    pub suspended_because: Option<String>,
+    /// Whether new rounds are made under this version, as far as its state allows.
+    pub in_force: bool,
     /// First day of validity, Unix seconds.
     pub not_before: u64,
     /// End of validity, Unix seconds.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mandorla_agreement::State;
 use mandorla_protocol::requester::Seeking;
 use mandorla_protocol::{EndReason, Fact, Message, PeerFault, Refusal, Terms};
 use mandorla_store::run_file::RunReader;
@@ -28,12 +27,11 @@ const ACK_TIMEOUT: Duration = Duration::from_mins(30);
 /// Sends the question until it is acknowledged; sending it again is harmless.
 pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> {
     let seeking: Seeking = record.machine().ok_or_else(damaged)?;
-    let in_force = matches!(ruled_of(node, record)?.state, State::Live | State::Pilot);
-    if record.first_sent.is_none() && !in_force {
+    if record.first_sent.is_none() && !ruled_of(node, record)?.state.lets_rounds_go_on() {
         return stop(
             node,
             record,
-            "the agreement is no longer live: the question is not sent",
+            "the agreement is suspended or has ended: the question is not sent",
         );
     }
     let terms = seeking.terms().clone();

@@ -45,7 +45,7 @@ pub(super) async fn run(
 ) -> Result<(), RoundError> {
     // Chunks of the connection before come to rest before their state is read.
     drop(node.rounds.take_over(&record.id));
-    super::question::must_be_live(ruled_of(node, record)?.state)?;
+    super::question::must_go_on(ruled_of(node, record)?.state)?;
     let blinding = restore(node, record)?;
     let rules = ruled_of(node, record)?.agreement.linkage_rules().clone();
     let (inner, rows) = (Arc::clone(node), (record.generation, record.subjects));

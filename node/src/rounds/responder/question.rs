@@ -66,7 +66,7 @@ async fn take(
 ) -> Result<Message, RoundError> {
     let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
     let ruled = ruled_of(node, record)?;
-    must_be_live(ruled.state)?;
+    must_go_on(ruled.state)?;
     let requester = ruled
         .agreement
         .party(&ruled.requester)
@@ -122,9 +122,9 @@ async fn take(
 
 /// A suspension or the end of an agreement stops questions that are not acknowledged yet. What a pilot may touch was
 /// decided at admission.
-pub(super) fn must_be_live(state: State) -> Result<(), RoundError> {
+pub(super) fn must_go_on(state: State) -> Result<(), RoundError> {
     match state {
-        State::Live | State::Pilot => Ok(()),
+        state if state.lets_rounds_go_on() => Ok(()),
         State::Suspended => Err(RoundError::Refused(Refusal::Suspended)),
         State::Expired => Err(RoundError::Refused(Refusal::Dates)),
         _ => Err(RoundError::Refused(Refusal::NotLive)),
