@@ -52,7 +52,7 @@ async fn patched(agencies: &mut Agencies, index: usize, own_address: bool) -> Pa
     let card = card(agencies, index);
     let node = agencies.world.node_mut(index);
     node.stop().await;
-    let identity = Identity::read(node.data_dir()).expect("the keys of a stopped node");
+    let identity = Identity::read(node.data_dir(), None).expect("the keys of a stopped node");
     let address = if own_address {
         card.0
     } else {
