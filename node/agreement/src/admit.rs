@@ -2,6 +2,7 @@
 
 mod caps;
 mod local;
+mod spent;
 
 use crate::direction::Direction;
 use crate::proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts};
@@ -45,6 +46,12 @@ impl Agreement {
             admit_dataset(self, now_s, party, set)?;
         }
         admit_sizes(&direction, proposal)?;
+        spent::admit(&direction, now_s, proposal, counters)?;
+        // A restore is the latest moment at which a round may have started.
+        let counters = &Counters {
+            last_round_s: counters.last_round_s.max(counters.spent_until_s),
+            ..*counters
+        };
         admit_frequency(&direction, now_s, proposal, counters)?;
         admit_evaluations(&direction, proposal.evaluations)?;
         for layer in policy.layers(self.id()) {

@@ -111,6 +111,9 @@ pub struct Counters {
     pub last_round_s: Option<u64>,
     /// Padded question sizes since the start of the UTC month ([`crate::month_start_s`]).
     pub subjects_this_month: u64,
+    /// Up to this moment nobody knows what was used, because the node's records were put back to an earlier state:
+    /// every period that reaches back to it counts as used up.
+    pub spent_until_s: Option<u64>,
 }
 
 /// Why a round may not happen: `third round today, the agreement allows 2 (limits.UK_to_RS.rounds_per_day)`.

@@ -79,6 +79,12 @@ pub enum StoreError {
         /// What is missing.
         what: &'static str,
     },
+    /// What a store is to be made of does not fit.
+    #[error("the copy of a store has {what}")]
+    BadCopy {
+        /// What was found.
+        what: &'static str,
+    },
     /// A transaction of [`Store::write`](crate::Store::write) appended nothing to the ledger.
     #[error("a transaction that must be recorded appended no ledger entry; nothing was written")]
     NothingLogged,

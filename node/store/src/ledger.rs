@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::error::StoreError;
 use verify::LedgerFault;
 
+pub(crate) mod check;
 pub(crate) mod verify;
 
 /// Longest ledger entry as JSON. An entry records that something happened and the digests of what;
@@ -41,7 +42,7 @@ pub(crate) const CHECKPOINTS: TableDefinition<u64, &str> =
 /// The store's own values: see the keys beside each use.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("_meta");
 /// In [`META`]: the encoded [`Frontier`] of the ledger.
-const FRONTIER_KEY: &str = "ledger_frontier";
+pub(crate) const FRONTIER_KEY: &str = "ledger_frontier";
 
 /// The origin line of a node's ledger checkpoints: `mandorla ledger <node name>`.
 pub fn ledger_origin(node_name: &str) -> String {

@@ -18,9 +18,13 @@
 //! altered, dropped, reordered or cut off by somebody who can edit the file but not sign. Material
 //! too large for a database (PRF values, cells, blinded points) lives in [`run_file`]s.
 //!
+//! A store can be copied out from one read transaction, table by table and with its ledger, and a new one made of such a
+//! copy ([`StoreImport`]): what of it leaves, and what becomes of it, is the caller's.
+//!
 //! The crate knows nothing of rounds or subjects: tables, event names and migrations are the
 //! caller's.
 
+mod copy;
 mod error;
 mod ledger;
 mod migration;
@@ -30,7 +34,9 @@ mod transaction;
 
 pub mod run_file;
 
+pub use copy::{AnyTable, StoreImport};
 pub use error::StoreError;
+pub use ledger::check::LedgerCheck;
 pub use ledger::verify::{LedgerFault, LedgerReport, verify_ledger_file};
 pub use ledger::{
     AgreementRef, LEDGER_LEAF_BYTES_MAX, LedgerEntry, LedgerEvent, LedgerReader, LedgerVerifier,

@@ -18,17 +18,17 @@ use crate::migration::{self, Migration};
 use crate::run_file;
 use crate::transaction::{ReadTx, WriteTx};
 
-mod files;
+pub(crate) mod files;
 
 /// The database file in the store's directory.
-const DATABASE_NAME: &str = "store.redb";
+pub(crate) const DATABASE_NAME: &str = "store.redb";
 /// The folder for run files in the store's directory.
 const RUNS_NAME: &str = "runs";
 /// In the meta table: the schema version, 4 bytes, big-endian.
-const SCHEMA_KEY: &str = "schema";
+pub(crate) const SCHEMA_KEY: &str = "schema";
 /// Page cache of the database. Its tables are small beside the run files, and redb's default of
 /// 1 GiB is more than a node may take.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// What opening a store takes.
 pub struct StoreConfig {
@@ -247,7 +247,7 @@ pub(crate) fn open_read_only(dir: &Path) -> Result<ReadOnlyDatabase, StoreError>
         .map_err(|error| open_error(dir, error))
 }
 
-fn open_error(dir: &Path, error: DatabaseError) -> StoreError {
+pub(crate) fn open_error(dir: &Path, error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
             StoreError::InUse {

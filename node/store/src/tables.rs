@@ -7,6 +7,7 @@ use std::ops::{ControlFlow, RangeBounds};
 use redb::{Key, ReadableTable, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::StoreError;
 
@@ -63,6 +64,16 @@ pub trait TableKey: Key + 'static {
 
     /// Copies a key out of the database.
     fn to_owned_key(key: Self::SelfType<'_>) -> Self::Owned;
+
+    /// The key as the database takes it.
+    fn borrow_key(owned: &Self::Owned) -> Self::SelfType<'_>;
+
+    /// The key in JSON, for copies of a store that do not depend on how the database lays keys out: a number, a text,
+    /// bytes as hexadecimal, an array of these.
+    fn key_to_json(owned: &Self::Owned) -> Value;
+
+    /// Reads what [`key_to_json`](Self::key_to_json) gave; `None` for anything else.
+    fn key_from_json(json: &Value) -> Option<Self::Owned>;
 }
 
 macro_rules! integer_keys {
@@ -72,6 +83,18 @@ macro_rules! integer_keys {
 
             fn to_owned_key(key: Self) -> Self {
                 key
+            }
+
+            fn borrow_key(owned: &Self) -> Self {
+                *owned
+            }
+
+            fn key_to_json(owned: &Self) -> Value {
+                Value::from(*owned)
+            }
+
+            fn key_from_json(json: &Value) -> Option<Self> {
+                serde_json::from_value(json.clone()).ok()
             }
         }
     )*};
@@ -85,6 +108,18 @@ impl TableKey for &'static str {
     fn to_owned_key(key: &str) -> String {
         key.to_owned()
     }
+
+    fn borrow_key(owned: &String) -> &str {
+        owned
+    }
+
+    fn key_to_json(owned: &String) -> Value {
+        Value::from(owned.as_str())
+    }
+
+    fn key_from_json(json: &Value) -> Option<String> {
+        json.as_str().map(str::to_owned)
+    }
 }
 
 impl TableKey for &'static [u8] {
@@ -92,6 +127,18 @@ impl TableKey for &'static [u8] {
 
     fn to_owned_key(key: &[u8]) -> Vec<u8> {
         key.to_owned()
+    }
+
+    fn borrow_key(owned: &Vec<u8>) -> &[u8] {
+        owned
+    }
+
+    fn key_to_json(owned: &Vec<u8>) -> Value {
+        Value::from(hex::encode(owned))
+    }
+
+    fn key_from_json(json: &Value) -> Option<Vec<u8>> {
+        hex::decode(json.as_str()?).ok()
     }
 }
 
@@ -101,6 +148,20 @@ impl<const BYTES: usize> TableKey for &'static [u8; BYTES] {
     fn to_owned_key(key: &[u8; BYTES]) -> [u8; BYTES] {
         *key
     }
+
+    fn borrow_key(owned: &[u8; BYTES]) -> &[u8; BYTES] {
+        owned
+    }
+
+    fn key_to_json(owned: &[u8; BYTES]) -> Value {
+        Value::from(hex::encode(owned))
+    }
+
+    fn key_from_json(json: &Value) -> Option<[u8; BYTES]> {
+        let mut key = [0; BYTES];
+        hex::decode_to_slice(json.as_str()?, &mut key).ok()?;
+        Some(key)
+    }
 }
 
 impl<A: TableKey, B: TableKey> TableKey for (A, B) {
@@ -109,6 +170,21 @@ impl<A: TableKey, B: TableKey> TableKey for (A, B) {
     fn to_owned_key((a, b): Self::SelfType<'_>) -> Self::Owned {
         (A::to_owned_key(a), B::to_owned_key(b))
     }
+
+    fn borrow_key((a, b): &Self::Owned) -> Self::SelfType<'_> {
+        (A::borrow_key(a), B::borrow_key(b))
+    }
+
+    fn key_to_json((a, b): &Self::Owned) -> Value {
+        Value::Array(vec![A::key_to_json(a), B::key_to_json(b)])
+    }
+
+    fn key_from_json(json: &Value) -> Option<Self::Owned> {
+        let [a, b] = json.as_array()?.as_slice() else {
+            return None;
+        };
+        Some((A::key_from_json(a)?, B::key_from_json(b)?))
+    }
 }
 
 impl<A: TableKey, B: TableKey, C: TableKey> TableKey for (A, B, C) {
@@ -116,6 +192,29 @@ impl<A: TableKey, B: TableKey, C: TableKey> TableKey for (A, B, C) {
 
     fn to_owned_key((a, b, c): Self::SelfType<'_>) -> Self::Owned {
         (A::to_owned_key(a), B::to_owned_key(b), C::to_owned_key(c))
+    }
+
+    fn borrow_key((a, b, c): &Self::Owned) -> Self::SelfType<'_> {
+        (A::borrow_key(a), B::borrow_key(b), C::borrow_key(c))
+    }
+
+    fn key_to_json((a, b, c): &Self::Owned) -> Value {
+        Value::Array(vec![
+            A::key_to_json(a),
+            B::key_to_json(b),
+            C::key_to_json(c),
+        ])
+    }
+
+    fn key_from_json(json: &Value) -> Option<Self::Owned> {
+        let [a, b, c] = json.as_array()?.as_slice() else {
+            return None;
+        };
+        Some((
+            A::key_from_json(a)?,
+            B::key_from_json(b)?,
+            C::key_from_json(c)?,
+        ))
     }
 }
 

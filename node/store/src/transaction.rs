@@ -214,6 +214,11 @@ impl ReadTx {
         LedgerReader::open(&self.inner)
     }
 
+    /// The database's own transaction, for copies.
+    pub(crate) fn raw(&self) -> &ReadTransaction {
+        &self.inner
+    }
+
     /// A table that nothing was ever written to does not exist yet: it reads as empty.
     fn opened<K: Key + 'static, V>(
         &self,

@@ -347,6 +347,70 @@ fn evaluations_are_bounded_per_match_key() {
 }
 
 #[test]
+fn after_a_restore_every_period_that_reaches_back_to_it_counts_as_used_up() {
+    let restored = Counters {
+        spent_until_s: Some(at_s("2027-01-15T10:00:00Z")),
+        ..Counters::default()
+    };
+    let at = |time: &str| {
+        let policy = LocalPolicy::default();
+        let admitted = sample().admit(&policy, at_s(time), "UK", "RS", &proposal(), &restored);
+        admitted.err().map(|refusal| (refusal.rule, refusal.fix))
+    };
+    let rule = |time| at(time).map(|(rule, _)| rule);
+    assert_eq!(rule("2027-01-15T10:00:00Z"), Some("rounds_per_day"));
+    assert_eq!(rule("2027-01-15T23:59:59Z"), Some("rounds_per_day"));
+    assert_eq!(rule("2027-01-16T00:00:00Z"), Some("subjects_per_month"));
+    assert_eq!(rule("2027-01-31T23:59:59Z"), Some("subjects_per_month"));
+    assert_eq!(rule("2027-02-01T00:00:00Z"), None);
+}
+
+#[test]
+fn evaluations_count_as_used_up_until_their_period_has_passed_after_a_restore() {
+    let restored = Counters {
+        spent_until_s: Some(at_s("2027-01-31T22:00:00Z")),
+        ..Counters::default()
+    };
+    let policy = LocalPolicy::default();
+    let at = |time: &str| sample().admit(&policy, at_s(time), "UK", "RS", &proposal(), &restored);
+    let refusal = at("2027-02-01T23:59:59Z").unwrap_err();
+    assert_eq!(
+        (refusal.rule, refusal.clause.as_str(), refusal.fix.as_str()),
+        (
+            "evaluations",
+            "limits.UK_to_RS.evaluations.name-dob.count",
+            "wait until 2027-02-02T00:00:00Z"
+        )
+    );
+    assert_eq!(at("2027-02-02T00:00:00Z"), Ok(()));
+}
+
+#[test]
+fn a_restore_counts_as_the_latest_round_for_the_distance_between_rounds() {
+    let at = |time: &str| {
+        let restored = Counters {
+            last_round_s: Some(at_s("2027-01-01")),
+            spent_until_s: Some(at_s("2027-01-31T23:30:00Z")),
+            ..Counters::default()
+        };
+        let mut proposal = proposal();
+        proposal.evaluations = &[];
+        sample()
+            .admit(
+                &LocalPolicy::default(),
+                at_s(time),
+                "UK",
+                "RS",
+                &proposal,
+                &restored,
+            )
+            .map_err(|refusal| refusal.rule)
+    };
+    assert_eq!(at("2027-02-01T00:29:59Z"), Err("min_interval"));
+    assert_eq!(at("2027-02-01T00:30:00Z"), Ok(()));
+}
+
+#[test]
 fn strangers_and_absent_directions_are_refused() {
     let refusal = sample()
         .admit(

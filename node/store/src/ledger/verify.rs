@@ -226,7 +226,7 @@ pub(crate) fn verify(
 }
 
 /// Checks one stored entry in the place of number `seq`; returns its leaf hash.
-fn check_entry(
+pub(super) fn check_entry(
     seq: u64,
     (at, leaf): (u64, &[u8]),
     stored_hash: Option<(u64, &Hash)>,

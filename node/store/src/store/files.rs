@@ -12,7 +12,7 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Creates the directory if need be, and refuses one that other accounts can enter or own.
-pub(super) fn prepare_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare_dir(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new()
         .mode(DIR_MODE)
         .recursive(true)
@@ -30,7 +30,7 @@ pub(super) fn prepare_dir(dir: &Path) -> Result<(), StoreError> {
 
 /// Opens the database file, created if need be, and refuses one that other accounts can open, own
 /// or have linked to elsewhere.
-pub(super) fn open_database_file(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn open_database_file(path: &Path) -> Result<File, StoreError> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
