@@ -60,6 +60,14 @@ pub(crate) fn advice(code: ErrorCode) -> &'static str {
             "Check the path, the permissions and the format; CSV is UTF-8 with a header line."
         }
         E::BadMap => "Correct the field or column that the message names in the map file.",
+        E::BadBackup => {
+            "Take another copy of the file or an earlier backup; `mandorla backup verify FILE` finds a whole one."
+        }
+        E::NewerVersion => "Run the version of the program that wrote it: `mandorla version`.",
+        E::OtherKeys => {
+            "Name the copy of this node's own keys.toml with --keys; if it is lost, see the guide on recovery."
+        }
+        E::WrongPassphrase => "Try the passphrase of the day the backup was made.",
         E::PeerUnreachable => {
             "`mandorla peer ping PEER`; then look at the address in its card, firewalls and UDP."
         }

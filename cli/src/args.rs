@@ -8,10 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchCommand;
 use crate::commands::{
-    agreement::AgreementCommand, audit::AuditCommand, data::DataCommand, dataset::DatasetCommand,
-    help::HelpArgs, hit::HitCommand, key::KeyCommand, node::InitArgs, node::NodeCommand,
-    peer::PeerCommand, review::ReviewCommand, round::RoundCommand, shell::CompletionArgs,
-    shell::ManArgs, status::StatusArgs,
+    agreement::AgreementCommand, audit::AuditCommand, backup::BackupCommand, data::DataCommand,
+    dataset::DatasetCommand, help::HelpArgs, hit::HitCommand, key::KeyCommand, node::InitArgs,
+    node::NodeCommand, peer::PeerCommand, review::ReviewCommand, round::RoundCommand,
+    shell::CompletionArgs, shell::ManArgs, status::StatusArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -156,6 +156,9 @@ pub(crate) enum Command {
     /// The ledger and the pair logs
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Backups: encrypted copies of the node's data, without its keys
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Fictional lists to try things with
     #[command(subcommand)]
     Data(DataCommand),

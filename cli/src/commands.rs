@@ -2,6 +2,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod data;
 pub(crate) mod dataset;
 mod fields;
@@ -42,6 +43,7 @@ async fn run_here(command: Command, cx: &Context) -> Done {
         Command::Review(command) => review::run(command, cx).await,
         Command::Hit(command) => hit::run(command, cx).await,
         Command::Audit(command) => audit::run(command, cx).await,
+        Command::Backup(command) => backup::run(command, cx).await,
         Command::Data(command) => data::run(&command, cx),
         Command::Help(args) => help::run(&args, cx),
         Command::Completion(args) => shell::completion(&args, cx),

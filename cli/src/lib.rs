@@ -9,7 +9,8 @@
 //!   demo, bench ──► world: two processes `mandorla node run` on loopback, driven over their control sockets
 //! ```
 //! Every command is a thin call of the control API. Data goes to stdout, everything else to stderr; with `--json`
-//! both are objects of schema 1. Only `init`, `node run` and `key seal` reach into the daemon.
+//! both are objects of schema 1. Only `init`, `node run` and `key seal` reach into the daemon, and `backup verify` and
+//! `backup restore`, which work where no node runs.
 
 mod advice;
 mod args;
@@ -19,6 +20,7 @@ mod context;
 mod demo;
 mod failure;
 mod output;
+mod passphrase;
 mod prompt;
 mod reference;
 mod secret;

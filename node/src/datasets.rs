@@ -17,7 +17,7 @@ use mandorla_control::{
 };
 use mandorla_store::{StoreError, WriteTx};
 
-pub(crate) use self::rows::{for_each_subject, subject, sweep};
+pub(crate) use self::rows::{GENERATIONS, for_each_subject, subject, sweep};
 use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};

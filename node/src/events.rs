@@ -78,6 +78,9 @@ events! {
     ReceiptReceived "receipt.received" Disclosure "The peer signed for an answer.";
     ReceiptAcknowledged "receipt.acknowledged" Collection "The peer has this node's receipt.";
     ReceiptTooLate "receipt.too_late" Collection "The peer did not take this node's receipt any more.";
+    BackupStarted "backup.started" Consultation "A backup began to leave the node.";
+    BackupCreated "backup.created" Consultation "A whole backup has left the node.";
+    BackupRestored "backup.restored" Alteration "The node was restored from a backup: what happened after it is not here.";
     PairLogNotCountersigned "pair_log.not_countersigned" Admin "The peer did not countersign the pair log.";
 }
 

@@ -15,6 +15,7 @@
 mod agreements;
 mod audit;
 mod auditor_key;
+mod backup;
 mod clock;
 mod config;
 mod control_stream;
@@ -41,6 +42,7 @@ mod status;
 mod test_node;
 
 pub use auditor_key::AuditorKeyError;
+pub use backup::{BackupError, restore as restore_backup, verify as verify_backup};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, User};
 pub use daemon::{RunError, run};

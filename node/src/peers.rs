@@ -21,7 +21,9 @@ use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::agreement::AGREEMENTS;
 use crate::records::peer::{PEERS, PeerRecord};
+use crate::records::quota;
 use crate::records::round::ROUNDS;
+use crate::rounds::pair;
 use crate::server::{Routes, Serve, ServeBlocking};
 
 pub(crate) fn routes(routes: Routes) -> Routes {
@@ -126,6 +128,10 @@ impl ServeBlocking for PeerAdd {
         let view = node.store.write(|tx| {
             let (event, record) = added(tx, &card)?;
             tx.put(PEERS, card.code.as_str(), &record)?;
+            // On a restored node a card may be that of a peer known before: it may know of facts that this node lost.
+            if event == Event::PeerAdded && quota::spent_until_in(tx)?.is_some() {
+                pair::mark_restored(tx, &card.code)?;
+            }
             let event = node
                 .event_by(event, caller, PeerAdd::ROLES[0])
                 .detail("peer", record.code.clone())

@@ -99,6 +99,7 @@ fn routes() -> Routes {
     let routes = crate::datasets::routes(routes);
     let routes = crate::rounds::routes(routes);
     let routes = crate::review::routes(routes);
+    let routes = crate::backup::routes(routes);
     crate::audit::routes(routes)
 }
 
@@ -209,7 +210,8 @@ async fn unknown_path(uri: Uri, body: Body) -> Response {
     reply::<()>(Err(error))
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+/// Reads the body of a call, which is bounded.
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let mut body = body;
     let mut bytes = Vec::new();
     while let Some(piece) = next_piece(&mut body).await? {

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod audit;
+mod backup;
 mod dataset;
 mod hit;
 mod node;
@@ -11,6 +12,7 @@ mod round;
 
 pub use agreement::*;
 pub use audit::*;
+pub use backup::*;
 pub use dataset::*;
 pub use hit::*;
 pub use node::*;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -56,8 +56,7 @@ impl Client {
 
     /// Makes a call.
     pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, ClientError> {
-        let body =
-            serde_json::to_vec(call).map_err(|error| ClientError::Broken(error.to_string()))?;
+        let body = serde_json::to_vec(call).map_err(broken)?;
         self.post(C::PATH, Full::new(Bytes::from(body))).await
     }
 
@@ -68,6 +67,16 @@ impl Client {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         R: serde::de::DeserializeOwned,
     {
+        let bytes = whole(self.stream(path, body).await?).await?;
+        serde_json::from_slice(&bytes).map_err(broken)
+    }
+
+    /// Posts a body and gives the reply as it comes: for replies that are larger than any memory.
+    pub async fn stream<B>(&self, path: &str, body: B) -> Result<Incoming, ClientError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let stream =
             UnixStream::connect(&self.socket)
                 .await
@@ -77,35 +86,36 @@ impl Client {
                 })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| ClientError::Broken(error.to_string()))?;
-        let driver = tokio::spawn(connection);
+            .map_err(broken)?;
+        // Ends with the reply, or when the reply is dropped.
+        tokio::spawn(connection);
         let mut request = Request::post(path)
             .header("host", "node")
+            .header("connection", "close")
             .header("content-type", "application/json");
         if let Some(user) = &self.user {
             request = request.header(USER_HEADER, user);
         }
-        let request = request
-            .body(body)
-            .map_err(|error| ClientError::Broken(error.to_string()))?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| ClientError::Broken(error.to_string()))?;
+        let request = request.body(body).map_err(broken)?;
+        let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status();
-        let bytes = Limited::new(response.into_body(), REPLY_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|error| ClientError::Broken(error.to_string()))?
-            .to_bytes();
-        driver.abort();
         if status == StatusCode::OK {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| ClientError::Broken(error.to_string()));
+            return Ok(response.into_body());
         }
-        match serde_json::from_slice::<ErrorBody>(&bytes) {
+        match serde_json::from_slice::<ErrorBody>(&whole(response.into_body()).await?) {
             Ok(body) => Err(ApiError::from(body).into()),
             Err(_) => Err(ClientError::Broken(format!("status {status}"))),
         }
     }
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ClientError> {
+    let collected = Limited::new(body, REPLY_BYTES_MAX).collect().await;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(broken)
+}
+
+fn broken(error: impl std::fmt::Display) -> ClientError {
+    ClientError::Broken(error.to_string())
 }

@@ -85,6 +85,10 @@ error_codes! {
     307 PackageTooLarge Refused "The released fields do not fit into an item of the agreement.";
     320 BadFile Failed "The file cannot be read as what it should be.";
     321 BadMap Failed "The map file does not fit the data file.";
+    330 BadBackup FaultFound "The backup is damaged, cut short or altered. Nothing of it was used.";
+    331 NewerVersion Failed "Another version of the program wrote it.";
+    332 OtherKeys Failed "The keys are not those of the node that the backup is of.";
+    333 WrongPassphrase Failed "The passphrase does not open it.";
     400 PeerUnreachable Peer "The peer does not answer.";
     401 PeerKey Peer "The peer has another key than its card says.";
     402 PeerRefused Peer "The peer refused.";

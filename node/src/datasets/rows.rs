@@ -15,7 +15,7 @@ use crate::records::dataset::{DATASETS, SUBJECTS};
 pub(super) const ROWS_PER_TRANSACTION: usize = 16_384;
 
 /// The one row `"next"`: the generation that the next load gets. Never set back.
-const GENERATIONS: Table<&str, u64> = Table::new("dataset_generations");
+pub(crate) const GENERATIONS: Table<&str, u64> = Table::new("dataset_generations");
 const NEXT: &str = "next";
 
 /// Visits the subjects of a generation, in the order of their indexes from 0.

@@ -19,6 +19,9 @@ pub(crate) struct PairLogRecord {
     pub note: Option<String>,
     /// At the requester: an offer that was sent and not yet countersigned.
     pub in_flight: Option<OfferRecord>,
+    /// It comes from a backup, and the peer may know more of it: nothing is appended before it has been reconciled.
+    #[serde(default)]
+    pub restored: bool,
 }
 
 /// A pair offer, to be repeated until it is countersigned.

@@ -1,9 +1,14 @@
 //! Quotas: what the responder's evaluations used up at the requester. Never refunded.
 
-use mandorla_store::{StoreError, Table, WriteTx};
+use mandorla_store::{ReadTx, StoreError, Table, WriteTx};
 
 /// (`<agreement>/<match key>`, UTC day number): padded evaluations charged that day.
 pub(crate) const EVALUATIONS: Table<(&str, u64), u64> = Table::new("evaluations");
+
+/// The one row `"spent_until"`: Unix seconds. Up to this moment nobody knows what was used, because the node was restored
+/// from a backup; every period that reaches back to it counts as used up. Never set back.
+pub(crate) const SPENT: Table<&str, u64> = Table::new("quota_spent");
+const SPENT_UNTIL: &str = "spent_until";
 
 const DAY_S: u64 = 86_400;
 
@@ -41,6 +46,22 @@ pub(crate) fn charge(
     let key = (name.as_str(), now_s / DAY_S);
     let before = tx.find(EVALUATIONS, key)?.unwrap_or(0);
     tx.put(EVALUATIONS, key, &(before + evaluations))
+}
+
+/// The moment up to which nobody knows what was used, if there is one.
+pub(crate) fn spent_until(tx: &ReadTx) -> Result<Option<u64>, StoreError> {
+    tx.find(SPENT, SPENT_UNTIL)
+}
+
+/// [`spent_until`] within a transaction that writes.
+pub(crate) fn spent_until_in(tx: &WriteTx<'_>) -> Result<Option<u64>, StoreError> {
+    tx.find(SPENT, SPENT_UNTIL)
+}
+
+/// Counts every period that reaches back to this moment as used up.
+pub(crate) fn spend_until(tx: &WriteTx<'_>, until_s: u64) -> Result<(), StoreError> {
+    let until_s = spent_until_in(tx)?.unwrap_or(0).max(until_s);
+    tx.put(SPENT, SPENT_UNTIL, &until_s)
 }
 
 #[cfg(test)]

@@ -98,7 +98,12 @@ async fn offer(
     let name = log_name(peer, Side::Requester);
     let lock = node.rounds.lock_of(&name);
     let _turn = lock.lock().await;
-    if let Some(in_flight) = read(node, &name)?.in_flight {
+    let record = read(node, &name)?;
+    if record.restored {
+        let why = "the pair log comes from a backup and has not been reconciled";
+        return Err(RoundError::NotAllowed(why.to_owned()));
+    }
+    if let Some(in_flight) = record.in_flight {
         exchange(node, stream, &name, terms, in_flight).await?;
     }
     let Some(offer) = prepare(node, &name, terms)? else {
@@ -214,6 +219,10 @@ pub(crate) fn countersign(
         .collect();
     node.store.write_unlogged(|tx| {
         let record = tx.find(PAIR_LOGS, name.as_str())?.unwrap_or_default();
+        if record.restored {
+            let why = "the pair log comes from a backup and has not been reconciled";
+            return Err(RoundError::NotAllowed(why.to_owned()));
+        }
         let mut log = load(&record, requester, node.identity.node_key()).ok_or_else(damaged)?;
         let signer = &node.identity.signer;
         let known = record
@@ -277,8 +286,30 @@ fn store(tx: &WriteTx<'_>, name: &str, log: &PairLog, note: String) -> Result<()
         tree: hex::encode(log.tree().to_bytes()),
         note: Some(note),
         in_flight: None,
+        restored: false,
     };
     Ok(tx.put(PAIR_LOGS, name, &record)?)
+}
+
+/// Both logs with a peer wait until they have been reconciled, also those that have nothing in them here: the peer
+/// may know of facts.
+pub(crate) fn mark_restored(tx: &WriteTx<'_>, peer: &str) -> Result<(), StoreError> {
+    for side in [Side::Requester, Side::Responder] {
+        mark(tx, &log_name(peer, side))?;
+    }
+    Ok(())
+}
+
+/// Every log that there is waits until it has been reconciled.
+pub(crate) fn mark_all_restored(tx: &WriteTx<'_>) -> Result<(), StoreError> {
+    let logs = tx.scan_all(PAIR_LOGS)?;
+    logs.iter().try_for_each(|(name, _)| mark(tx, name))
+}
+
+fn mark(tx: &WriteTx<'_>, name: &str) -> Result<(), StoreError> {
+    let mut record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
+    record.restored = true;
+    tx.put(PAIR_LOGS, name, &record)
 }
 
 fn load_for(record: &PairLogRecord, terms: &Terms) -> Result<PairLog, RoundError> {

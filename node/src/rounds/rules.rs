@@ -11,6 +11,7 @@ use mandorla_store::{StoreError, WriteTx};
 
 use crate::node::Node;
 use crate::records::dataset::DatasetRecord;
+use crate::records::quota;
 use crate::records::round::{ROUNDS, RoundRecord, Side};
 
 /// An agreement in one direction.
@@ -167,14 +168,18 @@ pub(crate) fn counters(
     peer: &str,
     except: Option<&str>,
 ) -> Result<Counters, StoreError> {
-    let rounds = node.store.read()?.scan_all(ROUNDS)?;
+    let tx = node.store.read()?;
+    let rounds = tx.scan_all(ROUNDS)?;
     let of = rounds.iter().map(|(_, round)| round).filter(|round| {
         round.side == side
             && round.agreement == agreement
             && round.peer == peer
             && except != Some(&round.id)
     });
-    Ok(count(node.clock.now_s(), of))
+    Ok(Counters {
+        spent_until_s: quota::spent_until(&tx)?,
+        ..count(node.clock.now_s(), of)
+    })
 }
 
 /// The same within the transaction that stores a new round, so that of several at once each counts the others.
@@ -190,7 +195,10 @@ pub(crate) fn counters_in(
             && round.peer == new.peer
             && round.id != new.id
     });
-    Ok(count(now_s, of))
+    Ok(Counters {
+        spent_until_s: quota::spent_until_in(tx)?,
+        ..count(now_s, of)
+    })
 }
 
 fn count<'a>(now_s: u64, rounds: impl Iterator<Item = &'a RoundRecord>) -> Counters {

@@ -427,6 +427,11 @@ impl LedgerReader {
         self.frontier.size()
     }
 
+    /// The Merkle root over all entries.
+    pub fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
     /// The bytes that the leaf hash of an entry covers.
     pub fn leaf_bytes(&self, seq: u64) -> Result<Vec<u8>, StoreError> {
         self.check_bound(seq, self.size())?;

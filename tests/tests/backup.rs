@@ -1,0 +1,284 @@
+//! A node is backed up, goes on, and is put back as it was: it regains nothing, forks nothing, and the backup holds no
+//! secret of the round that was open.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use mandorla_cli::world::NodeProcess;
+use mandorla_control::{AuditReport, AuditVerify, ErrorCode, ReviewApprove};
+use mandorla_store::run_file::{RunKind, RunReader};
+use mandorla_tests::{
+    Agencies, CASE, Deal, entries, files_named, follow, logs_agree, numbered, numbers_deal,
+    program, propose,
+};
+use sha2::{Digest as _, Sha256};
+
+const PASSPHRASE: &str = "six words that nobody says so";
+const OPERATOR: &str = "o.operator";
+/// The requester's hit keys: kind and record size of the file, and where in a record the key stands.
+const HIT_KEYS: (u16, u16) = (2, 37);
+const HIT_KEY_AT: usize = 5;
+
+/// `mandorla backup …` on a node's data directory, by its operator.
+fn backup(node: &NodeProcess, arguments: &[&Path], verb: &str, passphrase: &Path) -> Output {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MANDORLA_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg("--data-dir")
+        .arg(node.data_dir())
+        .args(["--user", OPERATOR, "--no-input", "backup", verb])
+        .args(arguments)
+        .arg("--passphrase-file")
+        .arg(passphrase)
+        .output()
+        .unwrap()
+}
+
+fn succeeds(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn fails(output: &Output, code: &str) -> String {
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains(code), "{error}");
+    assert!(error.contains(" hint: "), "{error}");
+    error
+}
+
+fn secret_file(path: PathBuf, text: &str) -> PathBuf {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    path
+}
+
+/// Decrypts a backup by the description of its format, with nothing of the program.
+fn decrypted(file: &[u8]) -> Vec<u8> {
+    let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    assert_eq!(&file[..16], b"mandorla backup\n");
+    assert_eq!(number(16), 1);
+    let sealed = 24..24 + number(20) as usize;
+    let key = file_key(&file[sealed.clone()]);
+    let cipher = ChaCha20Poly1305::new_from_slice(&key).unwrap();
+    let header = Sha256::digest(&file[..sealed.end]);
+    let chunks: Vec<&[u8]> = file[sealed.end..].chunks(64 * 1024 + 16).collect();
+    let mut plain = Vec::new();
+    for (chunk, index) in chunks.iter().zip(0_u64..) {
+        let mut nonce = [0; 12];
+        nonce[3..11].copy_from_slice(&index.to_be_bytes());
+        nonce[11] = u8::from(index + 1 == chunks.len() as u64);
+        let payload = Payload {
+            msg: chunk,
+            aad: &header,
+        };
+        plain.extend(cipher.decrypt(&Nonce::from(nonce), payload).unwrap());
+    }
+    plain
+}
+
+fn file_key(sealed: &[u8]) -> Vec<u8> {
+    let number = |at: usize| u32::from_le_bytes(sealed[at..at + 4].try_into().unwrap());
+    let params = Params::new(number(0), number(4), number(8), Some(32)).unwrap();
+    let mut key = [0; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(PASSPHRASE.as_bytes(), &sealed[12..28], &mut key)
+        .unwrap();
+    let payload = Payload {
+        msg: &sealed[28..],
+        aad: &sealed[..12],
+    };
+    ChaCha20Poly1305::new_from_slice(&key)
+        .unwrap()
+        .decrypt(&Nonce::default(), payload)
+        .unwrap()
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+/// Whether bytes stand in it, as they are or in hexadecimal.
+fn holds_secret(haystack: &[u8], secret: &[u8]) -> bool {
+    holds(haystack, secret) || holds(haystack, hex::encode(secret).as_bytes())
+}
+
+/// Hit keys of the requester's open rounds.
+fn hit_keys(node: &NodeProcess) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    for path in files_named(node, "-hits.run") {
+        let mut reader = RunReader::open(&path, RunKind(HIT_KEYS.0), HIT_KEYS.1).unwrap();
+        while let Some(record) = reader.next_record().unwrap() {
+            keys.push(record[HIT_KEY_AT..].to_vec());
+        }
+    }
+    keys
+}
+
+/// Secret bytes of a node's key file.
+fn seeds(node: &NodeProcess) -> Vec<Vec<u8>> {
+    let text = fs::read_to_string(node.data_dir().join("keys.toml")).unwrap();
+    let quoted = text.split('"').filter_map(|part| hex::decode(part).ok());
+    let seeds: Vec<_> = quoted.filter(|bytes| bytes.len() >= 32).collect();
+    assert!(!seeds.is_empty());
+    seeds
+        .iter()
+        .flat_map(|bytes| bytes.chunks_exact(32).map(<[u8]>::to_vec))
+        .collect()
+}
+
+async fn audited(node: &NodeProcess) -> AuditReport {
+    let report = node.as_auditor(&AuditVerify {}).await.unwrap();
+    assert!(report.verified, "{:?}", report.faults);
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_put_back_to_an_earlier_state_regains_nothing_and_forks_nothing() {
+    let mut agencies = Agencies::two().await.unwrap();
+    let deal = Deal {
+        slots_s: vec![6],
+        ..numbers_deal()
+    };
+    let lists = [numbered("A", 10..22), numbered("K", 0..20)];
+    agencies
+        .prepare(&deal, [&lists[0], &lists[1]])
+        .await
+        .unwrap();
+    let first = agencies.ask(&deal).await.unwrap();
+    agencies.release_all(&first).await.unwrap();
+    assert!(!agencies.answer(&first).await.unwrap().is_empty());
+    let root = agencies.world.root().to_owned();
+    let passphrase = secret_file(root.join("passphrase"), &format!("{PASSPHRASE}\n"));
+    let wrong = secret_file(root.join("wrong"), "six other words of nobody here\n");
+
+    // A backup of each node with a round that is open: the requester's question waits, the responder has hits.
+    let open = agencies.evaluated(&deal).await.unwrap();
+    let keys = hit_keys(agencies.requester());
+    assert!(!keys.is_empty());
+    let files = [root.join("gb.backup"), root.join("rs.backup")];
+    succeeds(&backup(
+        agencies.requester(),
+        &[&files[0]],
+        "create",
+        &passphrase,
+    ));
+    let again = backup(agencies.requester(), &[&files[0]], "create", &passphrase);
+    fails(&again, "M-103");
+    agencies.approve(&open).await.unwrap();
+    succeeds(&backup(
+        agencies.responder(),
+        &[&files[1]],
+        "create",
+        &passphrase,
+    ));
+    let database = fs::read(agencies.responder().data_dir().join("store.redb")).unwrap();
+    assert!(
+        keys.iter().any(|key| holds_secret(&database, key)),
+        "the search finds hit keys where they are"
+    );
+    for (node, file) in [agencies.requester(), agencies.responder()]
+        .iter()
+        .zip(&files)
+    {
+        let sealed = fs::read(file).unwrap();
+        let plain = decrypted(&sealed);
+        assert!(holds(&plain, CASE.as_bytes()) && !holds(&sealed, CASE.as_bytes()));
+        for secret in keys.iter().chain(&seeds(node)) {
+            assert!(!holds_secret(&plain, secret), "{}", node.code());
+        }
+        let said = succeeds(&backup(node, &[file], "verify", &passphrase));
+        assert!(said.contains("keys.toml") && !said.contains(CASE), "{said}");
+        fails(&backup(node, &[file], "verify", &wrong), "M-333");
+    }
+
+    // It goes on: the question is sent and answered, and the pair log grows.
+    agencies.release_all(&open).await.unwrap();
+    agencies.answer(&open).await.unwrap();
+    logs_agree(&agencies).await;
+    let peers_log = audited(agencies.responder()).await.pair_logs;
+
+    // It is put back.
+    let aside = root.join("aside");
+    agencies.world.node_mut(0).stop().await;
+    fs::rename(agencies.requester().data_dir(), &aside).unwrap();
+    let keys_file = aside.join("keys.toml");
+    let restore: [&Path; 3] = [&files[0], Path::new("--keys"), &keys_file];
+    let foreign = agencies.responder().data_dir().join("keys.toml");
+    let with_foreign: [&Path; 3] = [&files[0], Path::new("--keys"), &foreign];
+    fails(
+        &backup(agencies.requester(), &with_foreign, "restore", &passphrase),
+        "M-332",
+    );
+    assert!(!agencies.requester().data_dir().exists());
+    let said = succeeds(&backup(
+        agencies.requester(),
+        &restore,
+        "restore",
+        &passphrase,
+    ));
+    assert!(
+        said.contains(&open.own.id) && said.contains("audit reconcile --with RS"),
+        "{said}"
+    );
+    fails(
+        &backup(agencies.requester(), &restore, "restore", &passphrase),
+        "M-103",
+    );
+    agencies.world.node_mut(0).restart().await.unwrap();
+
+    let ended = follow(agencies.requester(), &open.own.id, |_| true)
+        .await
+        .unwrap();
+    assert_eq!(
+        (ended.state.as_str(), ended.detail.as_str()),
+        ("ended", "restored")
+    );
+    assert!(
+        hit_keys(agencies.requester()).is_empty(),
+        "nothing of it can be opened"
+    );
+    let approve = ReviewApprove {
+        round: open.own.id.clone(),
+        reason: "proportionate".to_owned(),
+    };
+    let error = agencies.requester().as_officer(&approve).await.unwrap_err();
+    assert_ne!(error.code, ErrorCode::Internal, "{error}");
+    let refused = propose(&agencies, &deal).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Refused);
+    assert!(
+        refused.message.contains("limits.GB_to_RS.rounds_per_day"),
+        "{refused}"
+    );
+
+    let own = audited(agencies.requester()).await;
+    assert!(own.pair_logs[0].facts < peers_log[0].facts, "it is behind");
+    let restored = entries(agencies.requester(), "backup.restored")
+        .await
+        .unwrap();
+    assert_eq!(restored.len(), 1);
+    let now = audited(agencies.responder()).await.pair_logs;
+    assert_eq!(
+        (now[0].facts, &now[0].root),
+        (peers_log[0].facts, &peers_log[0].root)
+    );
+}
