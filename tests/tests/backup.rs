@@ -146,6 +146,36 @@ fn seeds(node: &NodeProcess) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Searches a backup, decrypted and as it lies on a disk.
+fn holds_no_secret(node: &NodeProcess, file: &Path, hit_keys: &[Vec<u8>]) {
+    let sealed = fs::read(file).unwrap();
+    let plain = decrypted(&sealed);
+    assert!(holds(&plain, CASE.as_bytes()) && !holds(&sealed, CASE.as_bytes()));
+    for secret in hit_keys.iter().chain(&seeds(node)) {
+        assert!(!holds_secret(&plain, secret), "{}", node.code());
+    }
+}
+
+/// Restores the requester from its backup and the keys of the directory that it had; starts it.
+async fn put_back(agencies: &mut Agencies, file: &Path, passphrase: &Path, open: &str) {
+    let aside = agencies.world.root().join("aside");
+    agencies.world.node_mut(0).stop().await;
+    fs::rename(agencies.requester().data_dir(), &aside).unwrap();
+    let restore = |agencies: &Agencies, keys: &Path| {
+        let arguments = [file, Path::new("--keys"), keys];
+        backup(agencies.requester(), &arguments, "restore", passphrase)
+    };
+    let foreign = agencies.responder().data_dir().join("keys.toml");
+    fails(&restore(agencies, &foreign), "M-332");
+    assert!(!agencies.requester().data_dir().exists());
+    let keys = aside.join("keys.toml");
+    let said = succeeds(&restore(agencies, &keys));
+    assert!(said.contains(open), "{said}");
+    assert!(said.contains("audit reconcile --with RS"), "{said}");
+    fails(&restore(agencies, &keys), "M-103");
+    agencies.world.node_mut(0).restart().await.unwrap();
+}
+
 async fn audited(node: &NodeProcess) -> AuditReport {
     let report = node.as_auditor(&AuditVerify {}).await.unwrap();
     assert!(report.verified, "{:?}", report.faults);
@@ -196,16 +226,9 @@ async fn a_node_put_back_to_an_earlier_state_regains_nothing_and_forks_nothing()
         keys.iter().any(|key| holds_secret(&database, key)),
         "the search finds hit keys where they are"
     );
-    for (node, file) in [agencies.requester(), agencies.responder()]
-        .iter()
-        .zip(&files)
-    {
-        let sealed = fs::read(file).unwrap();
-        let plain = decrypted(&sealed);
-        assert!(holds(&plain, CASE.as_bytes()) && !holds(&sealed, CASE.as_bytes()));
-        for secret in keys.iter().chain(&seeds(node)) {
-            assert!(!holds_secret(&plain, secret), "{}", node.code());
-        }
+    let nodes = [agencies.requester(), agencies.responder()];
+    for (node, file) in nodes.into_iter().zip(&files) {
+        holds_no_secret(node, file, &keys);
         let said = succeeds(&backup(node, &[file], "verify", &passphrase));
         assert!(said.contains("keys.toml") && !said.contains(CASE), "{said}");
         fails(&backup(node, &[file], "verify", &wrong), "M-333");
@@ -217,34 +240,7 @@ async fn a_node_put_back_to_an_earlier_state_regains_nothing_and_forks_nothing()
     logs_agree(&agencies).await;
     let peers_log = audited(agencies.responder()).await.pair_logs;
 
-    // It is put back.
-    let aside = root.join("aside");
-    agencies.world.node_mut(0).stop().await;
-    fs::rename(agencies.requester().data_dir(), &aside).unwrap();
-    let keys_file = aside.join("keys.toml");
-    let restore: [&Path; 3] = [&files[0], Path::new("--keys"), &keys_file];
-    let foreign = agencies.responder().data_dir().join("keys.toml");
-    let with_foreign: [&Path; 3] = [&files[0], Path::new("--keys"), &foreign];
-    fails(
-        &backup(agencies.requester(), &with_foreign, "restore", &passphrase),
-        "M-332",
-    );
-    assert!(!agencies.requester().data_dir().exists());
-    let said = succeeds(&backup(
-        agencies.requester(),
-        &restore,
-        "restore",
-        &passphrase,
-    ));
-    assert!(
-        said.contains(&open.own.id) && said.contains("audit reconcile --with RS"),
-        "{said}"
-    );
-    fails(
-        &backup(agencies.requester(), &restore, "restore", &passphrase),
-        "M-103",
-    );
-    agencies.world.node_mut(0).restart().await.unwrap();
+    put_back(&mut agencies, &files[0], &passphrase, &open.own.id).await;
 
     let ended = follow(agencies.requester(), &open.own.id, |_| true)
         .await

@@ -144,7 +144,9 @@ fn pair_log(node: &Node) -> (PairLogRecord, Vec<Vec<u8>>) {
     use mandorla_protocol::{NodeKey, PairLog};
     let leaves = vec![b"one".to_vec(), b"two".to_vec()];
     let mut tree = Frontier::new();
-    leaves.iter().for_each(|leaf| tree.append(leaf_hash(leaf)));
+    for leaf in &leaves {
+        tree.append(leaf_hash(leaf));
+    }
     let log = PairLog::with_tree(node.identity.node_key(), NodeKey([9; 32]), tree.clone());
     let record = PairLogRecord {
         tree: hex::encode(tree.to_bytes()),
