@@ -1,10 +1,10 @@
 //! The passphrase of a backup: from a file or typed, never from the command line itself.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use mandorla_control::{ApiError, ErrorCode, Passphrase};
+use mandorla_control::{ApiError, ErrorCode};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -19,13 +19,13 @@ impl Context {
         &self,
         path: Option<&Path>,
         is_new: bool,
-    ) -> Result<Passphrase, ApiError> {
+    ) -> Result<Zeroizing<String>, ApiError> {
         if let Some(path) = path {
             return read(path);
         }
-        if self.global.no_input || self.global.json || !std::io::stdin().is_terminal() {
+        if !self.can_ask() {
             return Err(ApiError::new(
-                ErrorCode::BadRequest,
+                ErrorCode::SecretNeeded,
                 "the backup's passphrase is needed, and nobody can be asked here",
             )
             .hint("repeat the command with --passphrase-file FILE"));
@@ -37,7 +37,7 @@ impl Context {
                 "the two passphrases differ; nothing was done",
             ));
         }
-        Ok(Passphrase::new(first))
+        Ok(first)
     }
 }
 
@@ -47,12 +47,12 @@ fn typed(prompt: &str) -> Result<Zeroizing<String>, ApiError> {
 }
 
 /// The first and only line of a file that no other account can read.
-fn read(path: &Path) -> Result<Passphrase, ApiError> {
+fn read(path: &Path) -> Result<Zeroizing<String>, ApiError> {
     let opened = std::fs::File::open(path).map_err(|error| file(path, error))?;
     let metadata = opened.metadata().map_err(|error| file(path, error))?;
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
         let message = format!("{} can be read by other accounts", path.display());
-        return Err(ApiError::new(ErrorCode::BadFile, message)
+        return Err(ApiError::new(ErrorCode::OpenToOthers, message)
             .hint(format!("chmod 600 {}", path.display())));
     }
     let mut text = Zeroizing::new(String::new());
@@ -67,7 +67,7 @@ fn read(path: &Path) -> Result<Passphrase, ApiError> {
     if text.len() as u64 > BYTES_MAX || text.contains('\n') {
         return Err(file(path, "a passphrase is one line"));
     }
-    Ok(Passphrase::new(text))
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
     fn it_is_the_one_line_of_a_file_that_only_its_owner_can_read() {
         for text in ["six words", "six words\n", "six words\r\n"] {
             let (_dir, path) = written(text, 0o600);
-            assert_eq!(read(&path).unwrap().as_bytes(), b"six words");
+            assert_eq!(read(&path).unwrap().as_str(), "six words");
         }
         let (_dir, path) = written("six words\n", 0o640);
         let error = read(&path).unwrap_err();

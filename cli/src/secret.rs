@@ -51,6 +51,17 @@ pub(crate) struct SecretArgs {
 }
 
 impl SecretArgs {
+    /// Of files that were named with other flags.
+    pub(crate) fn of_files(
+        passphrase_file: Option<PathBuf>,
+        wrapping_key: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            passphrase_file,
+            wrapping_key,
+        }
+    }
+
     /// The secret that opens keys sealed in this way: from a file, from the service manager, or asked for.
     pub(crate) fn to_open(&self, kind: SealKind, cx: &Context) -> Result<Seal, ApiError> {
         if let Some(path) = self.file(kind).or_else(|| credential(kind)) {
@@ -177,13 +188,13 @@ fn not_given(message: impl Into<String>) -> ApiError {
 
 impl Context {
     /// Whether somebody is there to type a passphrase.
-    fn can_ask(&self) -> bool {
+    pub(crate) fn can_ask(&self) -> bool {
         !self.global.no_input && !self.global.json && std::io::stdin().is_terminal()
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn explained(error: SealError) -> ApiError {
+pub(crate) fn explained(error: SealError) -> ApiError {
     ApiError::new(error.code(), error.to_string()).hint(error.hint())
 }
 

@@ -13,7 +13,6 @@ mod content;
 mod create;
 mod error;
 mod format;
-mod passphrase;
 mod restore;
 mod stream;
 

@@ -108,6 +108,11 @@ pub fn seal_of(data_dir: &Path) -> Result<Option<SealKind>, IdentityError> {
     file::KeyFile::read(data_dir)?.kind()
 }
 
+/// How a copy of a key file is sealed; `None` if it is not.
+pub fn seal_of_copy(path: &Path) -> Result<Option<SealKind>, IdentityError> {
+    file::KeyFile::read_at(path.to_owned())?.kind()
+}
+
 impl Identity {
     /// Makes new keys and writes them, sealed or not; refuses to replace any.
     pub fn create(
@@ -125,6 +130,14 @@ impl Identity {
     /// read.
     pub fn read(data_dir: &Path, seal: Option<&Seal>) -> Result<Self, IdentityError> {
         let file = file::KeyFile::read(data_dir)?;
+        let kind = file.kind()?;
+        let seeds = file.open(seal)?;
+        Ok(Self::of_seeds(&seeds, kind))
+    }
+
+    /// Reads a copy of the key file that is not in the data directory.
+    pub(crate) fn read_copy(path: &Path, seal: Option<&Seal>) -> Result<Self, IdentityError> {
+        let file = file::KeyFile::read_at(path.to_owned())?;
         let kind = file.kind()?;
         let seeds = file.open(seal)?;
         Ok(Self::of_seeds(&seeds, kind))

@@ -47,7 +47,7 @@ pub use clock::Clock;
 pub use config::{Config, ConfigError, User};
 pub use daemon::{RunError, run};
 pub use data_dir::{InitError, InitOptions, Initialised, default_data_dir, init};
-pub use identity::{Identity, IdentityError, seal_of};
+pub use identity::{Identity, IdentityError, seal_of, seal_of_copy};
 pub use keys::SealKeysError;
 pub use logging::init_logging;
 pub use node::{Caller, Node};

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce, XChaCha20Poly1305, XNonce};
 use mandorla_cli::world::NodeProcess;
 use mandorla_control::{AuditReport, AuditVerify, ErrorCode, ReviewApprove};
 use mandorla_store::run_file::{RunKind, RunReader};
@@ -95,19 +95,20 @@ fn decrypted(file: &[u8]) -> Vec<u8> {
 }
 
 fn file_key(sealed: &[u8]) -> Vec<u8> {
-    let number = |at: usize| u32::from_le_bytes(sealed[at..at + 4].try_into().unwrap());
-    let params = Params::new(number(0), number(4), number(8), Some(32)).unwrap();
+    let number = |at: usize| u32::from_be_bytes(sealed[at..at + 4].try_into().unwrap());
+    assert_eq!(&sealed[..9], b"mdlseal1\x01");
+    let params = Params::new(number(9), number(13), number(17), Some(32)).unwrap();
     let mut key = [0; 32];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(PASSPHRASE.as_bytes(), &sealed[12..28], &mut key)
+        .hash_password_into(PASSPHRASE.as_bytes(), &sealed[21..37], &mut key)
         .unwrap();
     let payload = Payload {
-        msg: &sealed[28..],
-        aad: &sealed[..12],
+        msg: &sealed[61..sealed.len() - 8],
+        aad: &[&sealed[..61], b"mandorla/1 backup"].concat(),
     };
-    ChaCha20Poly1305::new_from_slice(&key)
+    XChaCha20Poly1305::new_from_slice(&key)
         .unwrap()
-        .decrypt(&Nonce::default(), payload)
+        .decrypt(&XNonce::try_from(&sealed[37..61]).unwrap(), payload)
         .unwrap()
 }
 

@@ -8,13 +8,14 @@ use mandorla_control::{
     ApiError, BACKUP_CREATE_PATH, BACKUP_FRAME_BYTES_MAX, BackupCreate, BackupFrame,
     BackupRestored, BackupView, ClientError, ErrorBody, ErrorCode, Passphrase,
 };
-use mandorla_node::{BackupError, Clock, restore_backup, verify_backup};
+use mandorla_node::{BackupError, Clock, Seal, restore_backup, seal_of_copy, verify_backup};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::commands::fields::{bullets, yes_no};
 use crate::context::Context;
 use crate::failure::{DONE, Done, call_failed, internal};
+use crate::secret::{SecretArgs, explained};
 use crate::table::{Table, pairs};
 use crate::when::{bytes, grouped, when};
 
@@ -48,11 +49,19 @@ pub(crate) struct RestoreArgs {
     /// The copy of the node's keys.toml, which is kept apart from backups
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
+    /// File with the passphrase of the keys, where they are sealed under one; asked for if not given
+    #[arg(long, value_name = "FILE")]
+    keys_passphrase_file: Option<PathBuf>,
+    /// File with the wrapping key of the keys, where they are sealed under one
+    #[arg(long, value_name = "FILE")]
+    keys_wrapping_key: Option<PathBuf>,
 }
 
 impl FileArgs {
-    fn passphrase(&self, is_new: bool, cx: &Context) -> Result<Passphrase, ApiError> {
-        cx.passphrase(self.passphrase_file.as_deref(), is_new)
+    /// What opens a backup.
+    fn seal(&self, cx: &Context) -> Result<Seal, ApiError> {
+        let passphrase = cx.passphrase(self.passphrase_file.as_deref(), false)?;
+        Seal::passphrase(passphrase).map_err(explained)
     }
 }
 
@@ -60,8 +69,8 @@ pub(crate) async fn run(command: BackupCommand, cx: &Context) -> Done {
     match command {
         BackupCommand::Create(args) => create(&args, cx).await,
         BackupCommand::Verify(args) => {
-            let passphrase = args.passphrase(false, cx)?;
-            let view = offline(move || verify_backup(&args.file, &passphrase)).await?;
+            let seal = args.seal(cx)?;
+            let view = offline(move || verify_backup(&args.file, &seal)).await?;
             cx.out.object(&view, |view| view_text("verified", view))?;
             DONE
         }
@@ -81,7 +90,8 @@ async fn create(args: &FileArgs, cx: &Context) -> Done {
     if args.file.symlink_metadata().is_ok() {
         return Err(exists(&args.file));
     }
-    let passphrase = args.passphrase(true, cx)?;
+    let passphrase = cx.passphrase(args.passphrase_file.as_deref(), true)?;
+    let passphrase = Passphrase::new(passphrase);
     // The file is begun before anything leaves the node: a place that cannot be written is found first.
     let (temporary, mut out) = begin(&args.file)?;
     let body = serde_json::to_vec(&BackupCreate { passphrase }).map_err(internal)?;
@@ -223,11 +233,22 @@ impl Frames {
 }
 
 async fn restore(args: RestoreArgs, cx: &Context) -> Done {
-    let passphrase = args.backup.passphrase(false, cx)?;
+    let seal = args.backup.seal(cx)?;
+    let kind = seal_of_copy(&args.keys)
+        .map_err(|error| ApiError::new(error.code(), error.to_string()).hint(error.hint()))?;
+    let secret = SecretArgs::of_files(args.keys_passphrase_file, args.keys_wrapping_key);
+    let keys_seal = kind.map(|kind| secret.to_open(kind, cx)).transpose();
+    let keys_seal = keys_seal.map_err(|error| match error.code {
+        ErrorCode::SecretNeeded => {
+            error.hint("give it with --keys-passphrase-file FILE or --keys-wrapping-key FILE")
+        }
+        _ => error,
+    })?;
     let data_dir = cx.places()?.data_dir;
+    let (file, keys) = (args.backup.file, args.keys);
     let restored = offline(move || {
-        let RestoreArgs { backup, keys } = args;
-        restore_backup(&backup.file, &passphrase, &keys, &data_dir, &Clock::System)
+        let clock = Clock::System;
+        restore_backup(&file, &seal, &keys, keys_seal.as_ref(), &data_dir, &clock)
     })
     .await?;
     cx.out.object(&restored, restored_text)?;

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use mandorla_control::{BackupPairLog, BackupPart, BackupView, Passphrase};
+use mandorla_control::{BackupPairLog, BackupPart, BackupView};
 use mandorla_protocol::NodeKey;
 use mandorla_protocol::checkpoint::{Checkpoint, SignedNote};
 use mandorla_protocol::merkle::{Frontier, leaf_hash};
@@ -22,14 +22,15 @@ use crate::config::CONFIG_NAME;
 use crate::records::SCHEMA;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PairLogRecord};
 use crate::records::peer::{PEERS, PeerRecord};
+use crate::seal::Seal;
 
 /// Reads a backup and checks all of it: the passphrase, every chunk, the order of its parts, the ledger's tree and
 /// signatures, the pair logs and their signatures. Nothing is written.
 ///
 /// # Errors
 /// The first fault.
-pub fn verify(file: &Path, passphrase: &Passphrase) -> Result<BackupView, BackupError> {
-    read(file, passphrase, &mut Nowhere)
+pub fn verify(file: &Path, seal: &Seal) -> Result<BackupView, BackupError> {
+    read(file, seal, &mut Nowhere)
 }
 
 /// Takes what a backup holds, after it was checked.
@@ -70,7 +71,7 @@ impl Sink for Nowhere {
 /// Reads a file to its end into a sink.
 pub(super) fn read(
     file: &Path,
-    passphrase: &Passphrase,
+    seal: &Seal,
     sink: &mut impl Sink,
 ) -> Result<BackupView, BackupError> {
     let reading = |source| BackupError::Reading { source };
@@ -79,7 +80,7 @@ pub(super) fn read(
         digest: Sha256::new(),
         bytes: 0,
     };
-    let sealed = SealedReader::begin(&mut counted, passphrase)?;
+    let sealed = SealedReader::begin(&mut counted, seal)?;
     let mut items = ItemReader::new(sealed);
     let mut check = Check::begin(&mut items, sink)?;
     while check.end.is_none() {

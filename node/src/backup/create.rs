@@ -20,7 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::Frame;
 use mandorla_control::{
     ApiError, BACKUP_CREATE_PATH, BACKUP_CREATE_ROLES, BackupCreate, BackupFrame, BackupView,
-    ErrorBody, ErrorCode, Passphrase,
+    ErrorBody, ErrorCode,
 };
 use mandorla_store::{LedgerCheck, LedgerVerifier, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -32,13 +32,13 @@ use super::check::{PairLogs, parts};
 use super::content::{self, CONTENTS, Content, FILES, Snapshot, Treatment};
 use super::error::BackupError;
 use super::format::{End, Item, ItemWriter, Manifest};
-use super::passphrase::CHARACTERS_MIN;
 use super::stream::SealedWriter;
 use crate::events::Event;
 use crate::node::{Caller, Node};
 use crate::records::SCHEMA;
 use crate::records::round::ROUNDS;
 use crate::rounds::os_rng;
+use crate::seal::Seal;
 use crate::server::{self, SocketPeer};
 
 /// Frames between the store and the socket.
@@ -83,13 +83,12 @@ async fn begin(
         ApiError::new(ErrorCode::BadRequest, message)
             .hint("mandorla version: the command line and the node must be of the same version")
     })?;
-    if passphrase.characters() < CHARACTERS_MIN {
-        return Err(BackupError::WeakPassphrase.into());
-    }
+    let seal = Seal::passphrase(passphrase.into_text())
+        .map_err(|error| ApiError::new(error.code(), error.to_string()).hint(error.hint()))?;
     let (sender, frames) = mpsc::channel(FRAMES_MAX);
     tokio::task::spawn_blocking(move || {
         let mut out = FrameWriter::new(sender);
-        let last = match write(&node, &caller, &passphrase, &mut out) {
+        let last = match write(&node, &caller, &seal, &mut out) {
             Ok(view) => (BackupFrame::Whole, serde_json::to_vec(&view)),
             Err(error) => {
                 tracing::warn!(%error, "a backup was not finished");
@@ -109,7 +108,7 @@ async fn begin(
 pub(super) fn write(
     node: &Node,
     caller: &Caller,
-    passphrase: &Passphrase,
+    seal: &Seal,
     out: &mut impl Output,
 ) -> Result<BackupView, BackupError> {
     let started = node
@@ -119,7 +118,7 @@ pub(super) fn write(
         .write::<_, StoreError>(|tx| tx.append_ledger(started).map(|_| ()))?;
     let at = snapshot(node)?;
     let manifest = manifest(node, &at)?;
-    let sealed = SealedWriter::begin(&mut *out, passphrase, &mut os_rng())?;
+    let sealed = SealedWriter::begin(&mut *out, seal, &mut os_rng())?;
     let mut items = ItemWriter::new(sealed);
     items.write(&Item::Manifest(manifest.clone()))?;
     write_files(node, &mut items)?;

@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use mandorla_control::{ApiError, ErrorCode};
 use mandorla_store::{LedgerFault, StoreError};
 
-use super::passphrase::CHARACTERS_MIN;
 use super::stream::VERSION;
 use crate::config::ConfigError;
 use crate::identity::IdentityError;
+use crate::permissions::PermissionError;
 
 /// Why a backup cannot be made, read or put back. Carries numbers and paths, never what a backup holds.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The passphrase is too short.
-    #[error("a backup's passphrase has {CHARACTERS_MIN} characters or more")]
-    WeakPassphrase,
-    /// The passphrase does not open the file, or the file's header was altered.
+    /// The passphrase does not open the file.
     #[error("the passphrase does not open this backup")]
     WrongPassphrase,
+    /// The file's beginning is not what was written.
+    #[error("the header of the backup was altered")]
+    HeaderDamaged,
     /// The file is something else.
     #[error("the file is not a backup of this program")]
     NotABackup,
@@ -89,6 +89,9 @@ pub enum BackupError {
         /// The file.
         path: PathBuf,
     },
+    /// Others could enter the directory that is to hold the restored node.
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] IdentityError),
@@ -128,11 +131,11 @@ impl BackupError {
     /// The code that the command line reports it under.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::WeakPassphrase => ErrorCode::BadRequest,
             Self::WrongPassphrase => ErrorCode::WrongPassphrase,
             Self::NotABackup | Self::Reading { .. } | Self::Writing { .. } => ErrorCode::BadFile,
             Self::OtherVersion { .. } | Self::NewerSchema { .. } => ErrorCode::NewerVersion,
-            Self::Damaged { .. }
+            Self::HeaderDamaged
+            | Self::Damaged { .. }
             | Self::CutShort { .. }
             | Self::Content(_)
             | Self::Ledger(_)
@@ -141,22 +144,21 @@ impl BackupError {
             Self::NotEmpty { .. } => ErrorCode::Exists,
             Self::OtherKeys { .. } => ErrorCode::OtherKeys,
             Self::Config(_) => ErrorCode::BadConfig,
-            Self::Keys(_) | Self::Store(_) | Self::Io { .. } => ErrorCode::Storage,
+            Self::Keys(error) => error.code(),
+            Self::Permission(_) => ErrorCode::OpenToOthers,
+            Self::Store(_) | Self::Io { .. } => ErrorCode::Storage,
         }
     }
 
     /// What to do.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::WeakPassphrase => "take six words or more that nobody says in a row",
-            Self::WrongPassphrase => {
-                "try the passphrase of the day the backup was made; if it is right, the file's header was altered: take another copy"
-            }
+    pub fn hint(&self) -> String {
+        let fixed = match self {
+            Self::WrongPassphrase => "try the passphrase of the day the backup was made",
             Self::NotABackup => "name a file that mandorla backup create made",
             Self::OtherVersion { .. } | Self::NewerSchema { .. } => {
                 "run the version of the program that made it: mandorla version"
             }
-            Self::Damaged { .. } | Self::CutShort { .. } => {
+            Self::HeaderDamaged | Self::Damaged { .. } | Self::CutShort { .. } => {
                 "take another copy of the file, or an earlier backup; mandorla backup verify FILE finds a whole one"
             }
             Self::Content(_) | Self::Ledger(_) | Self::PairLog { .. } => {
@@ -171,14 +173,16 @@ impl BackupError {
             Self::OtherKeys { .. } => {
                 "name the copy of keys.toml that belongs to this node with --keys; if it is lost, see docs/guides/recover.md"
             }
-            Self::Keys(_) => "name the copy of the node's keys.toml with --keys",
+            Self::Keys(error) => return error.hint(),
+            Self::Permission(error) => return error.hint(),
             Self::Config(_) => "correct node.toml in the data directory",
             Self::Store(_) | Self::Io { .. } => {
                 "look at free space and owner of the data directory, then run the command again: nothing was kept"
             }
             Self::Reading { .. } => "look at the file and its owner",
             Self::Writing { .. } => "make room, and run the command again: nothing was kept",
-        }
+        };
+        fixed.to_owned()
     }
 }
 

@@ -12,10 +12,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use mandorla_control::{BackupRestored, BackupView, Passphrase, Role};
+use mandorla_control::{BackupRestored, BackupView, Role};
 use mandorla_store::{AnyTable, LedgerEvent, Store, StoreConfig, StoreError, StoreImport, WriteTx};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -28,11 +28,13 @@ use crate::clock::Clock;
 use crate::config::{CONFIG_NAME, Config, ConfigError};
 use crate::events::Event;
 use crate::identity::{Identity, KEYS_NAME};
+use crate::permissions;
 use crate::records::SCHEMA;
 use crate::records::peer::PEERS;
 use crate::records::quota;
 use crate::records::round::{ROUNDS, RoundState};
 use crate::rounds::pair;
+use crate::seal::Seal;
 
 /// The directory that a restore works in.
 const STAGING_NAME: &str = ".restoring";
@@ -47,20 +49,23 @@ fn parts() -> impl Iterator<Item = &'static str> {
     MADE.into_iter().chain(files).chain([CONFIG_NAME])
 }
 
-/// Makes a node in `data_dir` from a backup and the copy of the node's keys: everything or nothing.
+/// Makes a node in `data_dir` from a backup and the copy of the node's keys, which `keys_seal` opens if they are sealed, and
+/// which stay so: everything or nothing.
 ///
 /// # Errors
 /// Whatever [`verify`](super::verify) finds; [`BackupError::NotEmpty`], [`BackupError::OtherKeys`]. Nothing is left in
 /// the directory then.
 pub fn restore(
     file: &Path,
-    passphrase: &Passphrase,
+    seal: &Seal,
     keys: &Path,
+    keys_seal: Option<&Seal>,
     data_dir: &Path,
     clock: &Clock,
 ) -> Result<BackupRestored, BackupError> {
     let staging = Staging::begin(data_dir)?;
-    let identity = bring_keys(keys, &staging.dir)?;
+    let identity = Identity::read_copy(keys, keys_seal)?;
+    bring_keys(keys, &staging.dir)?;
     let mut sink = Restoring {
         keys,
         identity: &identity,
@@ -68,7 +73,7 @@ pub fn restore(
         dir: &staging.dir,
         schema: 0,
     };
-    let view = check::read(file, passphrase, &mut sink)?;
+    let view = check::read(file, seal, &mut sink)?;
     let Restoring { import, schema, .. } = sink;
     import.finish(schema)?;
 
@@ -214,14 +219,10 @@ impl Sink for Restoring<'_> {
     }
 }
 
-/// Copies the keys to where the node has them, and reads them there.
-fn bring_keys(keys: &Path, dir: &Path) -> Result<Identity, BackupError> {
-    let text = fs::read(keys).map_err(|source| BackupError::Io {
-        path: keys.to_owned(),
-        source,
-    })?;
-    write_file(&dir.join(KEYS_NAME), &Zeroizing::new(text))?;
-    Ok(Identity::read(dir)?)
+/// Copies the keys, as they are sealed, to where the node has them.
+fn bring_keys(keys: &Path, dir: &Path) -> Result<(), BackupError> {
+    let text = fs::read(keys).map(Zeroizing::new);
+    write_file(&dir.join(KEYS_NAME), &text.map_err(io_error(keys))?)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
@@ -260,7 +261,8 @@ impl Staging {
             builder.create(path).map_err(io_error(path))
         };
         make(data_dir)?;
-        check_access(data_dir)?;
+        // A node refuses a directory that others can enter: better now than at its start.
+        permissions::check_data_dir(data_dir)?;
         clear_interrupted(data_dir, &dir)?;
         let mut entries = fs::read_dir(data_dir).map_err(io_error(data_dir))?;
         if let Some(entry) = entries.next() {
@@ -317,18 +319,6 @@ impl Drop for Staging {
             let _ = fs::remove_dir(&self.data_dir);
         }
     }
-}
-
-/// A node refuses a directory that others can enter: better now than at its start.
-fn check_access(data_dir: &Path) -> Result<(), BackupError> {
-    let metadata = fs::metadata(data_dir).map_err(io_error(data_dir))?;
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        let path = data_dir.to_owned();
-        let wanted = 0o700;
-        return Err(StoreError::OpenToOthers { path, mode, wanted }.into());
-    }
-    Ok(())
 }
 
 /// Removes what a restore that was killed left: its own directory, and beside it only what it had begun to move.

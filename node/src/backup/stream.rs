@@ -1,7 +1,7 @@
 //! Encryption of a backup in chunks: nothing of a chunk is given out before it is known to be whole and in its place.
 //!
 //! ```text
-//!  header   "mandorla backup\n" ‖ u32 version ‖ u32 length ‖ file key, sealed under the passphrase
+//!  header   "mandorla backup\n" ‖ u32 version ‖ u32 length ‖ file key, sealed (node/src/seal.rs)
 //!  chunk i  ChaCha20-Poly1305(file key; nonce = 0³ ‖ u64 i, big-endian ‖ last; header's SHA-256) of up to 64 KiB
 //! ```
 //! The STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, "Online authenticated-encryption and its
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::BackupError;
-use super::passphrase::{self, Passphrase};
+use crate::seal::{Seal, SealError};
 
 const MAGIC: &[u8; 16] = b"mandorla backup\n";
 /// Version of everything in the file.
@@ -26,6 +26,8 @@ pub(super) const VERSION: u32 = 1;
 /// Plaintext of a full chunk: small beside any memory, large beside its tag.
 const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
+/// What the file key is sealed for.
+const PURPOSE: &str = "mandorla/1 backup";
 /// A sealed key has about a hundred bytes.
 const SEALED_BYTES_MAX: u32 = 4096;
 
@@ -77,15 +79,15 @@ pub(super) struct SealedWriter<W> {
 }
 
 impl<W: Write> SealedWriter<W> {
-    /// Writes the header, with a fresh file key sealed under the passphrase.
+    /// Writes the header, with a fresh file key.
     pub(super) fn begin(
         mut inner: W,
-        passphrase: &Passphrase,
+        seal: &Seal,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, BackupError> {
         let mut key = Zeroizing::new([0; 32]);
         rng.fill_bytes(key.as_mut_slice());
-        let sealed = passphrase::seal(&key, passphrase, rng)?;
+        let sealed = seal.seal(PURPOSE, key.as_slice(), rng);
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&VERSION.to_le_bytes());
         let length = u32::try_from(sealed.len()).expect("a sealed key is short");
@@ -144,7 +146,7 @@ pub(super) struct SealedReader<R> {
 
 impl<R: Read> SealedReader<R> {
     /// Reads the header and opens the file key.
-    pub(super) fn begin(mut inner: R, passphrase: &Passphrase) -> Result<Self, BackupError> {
+    pub(super) fn begin(mut inner: R, seal: &Seal) -> Result<Self, BackupError> {
         let mut header = vec![0; MAGIC.len() + 8];
         fill(&mut inner, &mut header, &|| BackupError::NotABackup)?;
         let number = |at: usize| {
@@ -159,17 +161,24 @@ impl<R: Read> SealedReader<R> {
             return Err(BackupError::OtherVersion { found: version });
         }
         if length > SEALED_BYTES_MAX {
-            return Err(BackupError::Damaged { chunk: 0 });
+            return Err(BackupError::HeaderDamaged);
         }
         let mut sealed = vec![0; length as usize];
         fill(&mut inner, &mut sealed, &|| BackupError::CutShort {
             chunks: 0,
         })?;
-        let key = passphrase::open(&sealed, passphrase)?;
+        let key = seal.open(PURPOSE, &sealed).map_err(|error| match error {
+            SealError::Damaged => BackupError::HeaderDamaged,
+            _ => BackupError::WrongPassphrase,
+        })?;
+        let key: &[u8; 32] = key
+            .as_slice()
+            .try_into()
+            .map_err(|_| BackupError::HeaderDamaged)?;
         header.extend_from_slice(&sealed);
         Ok(Self {
             inner,
-            chunks: Chunks::new(&key, &header),
+            chunks: Chunks::new(key, &header),
             current: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES + TAG_BYTES)),
             at: 0,
             ahead: None,

@@ -39,7 +39,11 @@ pub(super) struct KeyFile {
 impl KeyFile {
     /// Reads the file; refuses one that others could read.
     pub(super) fn read(data_dir: &Path) -> Result<Self, IdentityError> {
-        let path = data_dir.join(KEYS_NAME);
+        Self::read_at(data_dir.join(KEYS_NAME))
+    }
+
+    /// The same of a copy of the file elsewhere.
+    pub(super) fn read_at(path: PathBuf) -> Result<Self, IdentityError> {
         permissions::check_keys(&path)?;
         let text = std::fs::read_to_string(&path).map_err(io_error(&path))?;
         let text = Zeroizing::new(text);

@@ -44,14 +44,9 @@ impl Passphrase {
         Self(text)
     }
 
-    /// Its bytes, in UTF-8.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    /// How many characters it has.
-    pub fn characters(&self) -> usize {
-        self.0.chars().count()
+    /// The passphrase as it was typed.
+    pub fn into_text(self) -> Zeroizing<String> {
+        self.0
     }
 }
 
