@@ -84,7 +84,7 @@ impl Output for Disk {
 fn round(id: &str, side: Side, state: RoundState) -> RoundRecord {
     let dataset: DatasetRecord = serde_json::from_value(serde_json::json!({
         "name": "list", "generation": 1, "subjects": 9, "fields": [], "digest": "", "loaded_at": 0,
-        "report": {"rows_in": 0, "accepted": 0, "rejected": {}, "warnings": [], "file_digest": "", "dry_run": false},
+        "synthetic": true, "report": mandorla_control::LoadReportView::default(),
     }))
     .unwrap();
     let about = About {
