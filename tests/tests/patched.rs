@@ -222,7 +222,7 @@ async fn an_agreement_outside_its_dates_is_none_whatever_the_requesters_clock_sa
     assert_eq!(offered, Err(Refusal::Dates));
     let offered = patched
         .offer((responder.0, &responder.1), &agreement, |o| {
-            o.time += 3 * 86_400
+            o.time += 3 * 86_400;
         })
         .await;
     assert_eq!(offered, Err(Refusal::Dates));
