@@ -279,3 +279,70 @@ async fn a_node_put_back_to_an_earlier_state_regains_nothing_and_forks_nothing()
         (peers_log[0].facts, &peers_log[0].root)
     );
 }
+
+/// A file system in memory with little room.
+struct FullDisk(PathBuf);
+
+impl FullDisk {
+    /// None if this account may not mount.
+    fn at(directory: PathBuf) -> Option<Self> {
+        fs::create_dir(&directory).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=128k,mode=0700", "tmpfs"])
+            .arg(&directory)
+            .output();
+        mount
+            .is_ok_and(|mount| mount.status.success())
+            .then_some(Self(directory))
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(&self.0).unwrap().next().is_none()
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_keeps_neither_half_a_backup_nor_half_a_node() {
+    let agencies = Agencies::two().await.unwrap();
+    let deal = numbers_deal();
+    let lists = [numbered("A", 10..22), numbered("K", 0..5_000)];
+    agencies
+        .prepare(&deal, [&lists[0], &lists[1]])
+        .await
+        .unwrap();
+    let root = agencies.world.root().to_owned();
+    let passphrase = secret_file(root.join("passphrase"), PASSPHRASE);
+    let Some(disk) = FullDisk::at(root.join("full")) else {
+        eprintln!("NOT RUN: this account may not mount a file system, so no disk can be filled");
+        return;
+    };
+    let node = agencies.responder();
+    let create = backup(node, &[&disk.0.join("backup")], "create", &passphrase);
+    let error = fails(&create, "M-110");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(disk.is_empty());
+
+    let file = root.join("backup");
+    succeeds(&backup(node, &[&file], "create", &passphrase));
+    let keys = node.data_dir().join("keys.toml");
+    let restore = Command::new(program())
+        .arg("--data-dir")
+        .arg(&disk.0)
+        .args(["--no-input", "backup", "restore"])
+        .arg(&file)
+        .arg("--keys")
+        .arg(&keys)
+        .arg("--passphrase-file")
+        .arg(&passphrase)
+        .output()
+        .unwrap();
+    let error = fails(&restore, "M-110");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(disk.is_empty());
+}
