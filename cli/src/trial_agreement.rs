@@ -1,8 +1,8 @@
 //! The agreement of a trial on this machine: what `demo` and `bench` let their two nodes sign.
 
 use mandorla_agreement::{
-    Agreement, DraftDataset, DraftInput, DraftParty, Duration, Instant, PartyType, PublicKey,
-    Regime, day_start_s, draft,
+    Agreement, DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope,
+    Duration, Instant, PartyType, PublicKey, Regime, day_start_s, draft,
 };
 use mandorla_control::{ApiError, Card};
 use mandorla_linkage::{Field, MatchKeyRule, PROFILE};
@@ -56,6 +56,9 @@ impl Trial<'_> {
             purpose_code: PURPOSE.to_owned(),
             purpose_text: "a trial with invented people".to_owned(),
             regime: Regime::LawEnforcement,
+            offence_categories: Vec::new(),
+            policy_context: Vec::new(),
+            scope: DraftScope::default(),
             profile: PROFILE.to_owned(),
             match_keys: self.match_keys.clone(),
             min_set: 1,
@@ -94,7 +97,7 @@ impl Trial<'_> {
     }
 }
 
-/// The party that a card describes, for a draft.
+/// The party that a card describes, for a draft of a trial with invented people.
 ///
 /// # Errors
 /// The card lacks a name or a key.
@@ -118,6 +121,9 @@ pub fn party_of(card: &Card, datasets: Vec<DraftDataset>) -> Result<DraftParty, 
         transport_key: key("transport_key")?,
         release_key: key("release_key")?,
         datasets,
+        contacts: DraftContacts::all("whoever runs the trial"),
+        legal: DraftLegal::none_needed("no law is needed: the people are invented"),
+        two_person_when: Vec::new(),
     })
 }
 

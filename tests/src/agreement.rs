@@ -1,7 +1,7 @@
 //! Agreements of whole-system tests: the draft of the program with what a test varies.
 
 use mandorla_agreement::{
-    Agreement, DraftDataset, DraftInput, Duration, Instant, Regime, day_start_s, draft,
+    Agreement, DraftDataset, DraftInput, DraftScope, Duration, Instant, Regime, day_start_s, draft,
 };
 use mandorla_cli::world::party_of;
 use mandorla_control::{ApiError, Card};
@@ -119,6 +119,9 @@ impl Deal {
             purpose_code: PURPOSE.to_owned(),
             purpose_text: "a test with invented people".to_owned(),
             regime: Regime::LawEnforcement,
+            offence_categories: Vec::new(),
+            policy_context: Vec::new(),
+            scope: DraftScope::default(),
             profile: PROFILE.to_owned(),
             match_keys: self.match_keys.clone(),
             min_set: self.min_set,

@@ -52,6 +52,12 @@ impl<'a> Direction<'a> {
         &self.terms.id
     }
 
+    /// Length of the agreement's life in seconds.
+    pub(crate) fn life_s(&self) -> u64 {
+        let start_s = self.terms.not_before.as_s();
+        self.terms.expires.as_s().saturating_sub(start_s)
+    }
+
     /// How the responder decides.
     pub fn responder_review(&self) -> &'a Review {
         &self.terms.review[&self.responder.code]

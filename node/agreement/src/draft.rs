@@ -1,13 +1,15 @@
 //! A first text of an agreement, with every field explained.
 
-use std::fmt::Write;
+mod input;
 
-use mandorla_linkage::{Field, MatchKeyRule};
+use std::fmt::Write;
 
 use crate::bounds::GUESS_MARGIN_BITS_MAX;
 use crate::direction::class_log2;
-use crate::terms::{PartyType, PublicKey, Regime};
-use crate::time::{Duration, Instant};
+pub use input::{DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope};
+
+use crate::placeholder;
+use crate::terms::{PartyType, Regime};
 
 /// Values of one match-key type that a subject may have on average: aliases and two-part keys.
 const VALUES_PER_KEY_TYPE: u64 = 4;
@@ -18,90 +20,8 @@ const MARGIN_BITS_WANTED: u32 = 10;
 /// Comments of longer lines follow two spaces behind.
 const COMMENT_COLUMN_MAX: usize = 44;
 
-/// What a draft needs to know; everything else is a careful default that people then edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftInput {
-    /// Name of the agreement.
-    pub id: String,
-    /// Title for people.
-    pub title: String,
-    /// Both parties; the first asks.
-    pub parties: [DraftParty; 2],
-    /// Whether the second may ask, too.
-    pub both_directions: bool,
-    /// Start.
-    pub not_before: Instant,
-    /// End.
-    pub expires: Instant,
-    /// When it is reviewed.
-    pub review_due: Instant,
-    /// Whether a pilot comes first.
-    pub pilot_required: bool,
-    /// Purpose code.
-    pub purpose_code: String,
-    /// Purpose in words.
-    pub purpose_text: String,
-    /// Legal regime.
-    pub regime: Regime,
-    /// Normalisation profile of the linkage rules.
-    pub profile: String,
-    /// Match keys, in the order of their type numbers.
-    pub match_keys: Vec<MatchKeyRule>,
-    /// Fewest subjects on a side.
-    pub min_set: u64,
-    /// Most subjects in a question.
-    pub max_set: u64,
-    /// Rounds per day and direction.
-    pub rounds_per_day: u32,
-    /// Time between two rounds.
-    pub min_interval: Duration,
-    /// Answer slots.
-    pub slots: Vec<Duration>,
-    /// How long an answer can be fetched.
-    pub fetch_window: Duration,
-    /// How long the requester's authoriser may take.
-    pub question_deadline: Duration,
-    /// Places in an answer.
-    pub max_release: u32,
-    /// Room for an item.
-    pub item_bytes: u32,
-    /// Fields that may be released, in both directions.
-    pub fields_on_match: Vec<Field>,
-    /// Fields that never leave.
-    pub forbidden_fields: Vec<Field>,
-}
-
-/// One party of a draft.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftParty {
-    /// Short code.
-    pub code: String,
-    /// Name of the agency.
-    pub name: String,
-    /// Country.
-    pub country: String,
-    /// Kind of agency.
-    pub kind: PartyType,
-    /// Key that signs terms and agreements.
-    pub signing_key: PublicKey,
-    /// Key of connections.
-    pub transport_key: PublicKey,
-    /// Key that signs released items.
-    pub release_key: PublicKey,
-    /// Datasets of this party.
-    pub datasets: Vec<DraftDataset>,
-}
-
-/// One dataset of a draft.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftDataset {
-    /// Name on its owner's node.
-    pub id: String,
-    /// Most subjects.
-    pub max_records: u64,
-}
-
-/// Writes a commented agreement. Its texts in capitals are for people to replace; it parses as it stands if the input is within
+/// Writes a commented agreement. Texts that the input lacks stand in it as placeholders in capitals, which the linter
+/// refuses until people replace them; it parses as it stands if the input is within
 /// the bounds of [`crate::Agreement::parse`], which the caller should run on it.
 pub fn draft(input: &DraftInput) -> String {
     let mut out = String::with_capacity(16 * 1024);
@@ -149,8 +69,9 @@ expires = \"{expires}\"\t# enforced: no answer after
 review_due = \"{review_due}\"\t# displayed: when both sides look at it again
 pilot_required = {pilot}\t# enforced: synthetic data first
 
-policy_context = []\t# displayed: declarations and papers; never a legal ground
+policy_context = {context}\t# displayed: declarations and papers; never a legal ground
 ",
+        context = list(&input.policy_context),
         id = quoted(&input.id),
         title = quoted(&input.title),
         not_before = input.not_before,
@@ -179,10 +100,13 @@ type = \"{kind}\"\t# displayed: police, immigration, customs, prosecution or int
 signing_key = \"{signing}\"
 transport_key = \"{transport}\"
 release_key = \"{release}\"
-authoriser_contact = \"WHO DECIDES\"\t# displayed
-dpo_contact = \"WHO WATCHES\"\t# displayed
-supervisory_authority = \"AUTHORITY\"\t# displayed
+authoriser_contact = {authoriser}\t# displayed
+dpo_contact = {dpo}\t# displayed
+supervisory_authority = {authority}\t# displayed
 ",
+        authoriser = text_or(party.contacts.authoriser.as_ref(), placeholder::AUTHORISER),
+        dpo = text_or(party.contacts.dpo.as_ref(), placeholder::DPO),
+        authority = text_or(party.contacts.supervisory_authority.as_ref(), placeholder::AUTHORITY),
         code = quoted(&party.code),
         name = quoted(&party.name),
         country = quoted(&party.country),
@@ -204,34 +128,45 @@ fn law_and_scope(out: &mut String, input: &DraftInput) -> std::fmt::Result {
 code = {code}\t# enforced, recorded: every round names it
 text = {text}\t# displayed
 regime = \"{regime}\"\t# displayed, recorded: law-enforcement or general
-offence_categories = []\t# displayed
+offence_categories = {offences}\t# displayed
 ",
-        code = quoted(&input.purpose_code),
-        text = quoted(&input.purpose_text),
+        offences = list(&input.offence_categories),
+        code = text_or(Some(&input.purpose_code), placeholder::PURPOSE_CODE),
+        text = text_or(Some(&input.purpose_text), placeholder::PURPOSE_TEXT),
     )?;
     for party in &input.parties {
+        let legal = &party.legal;
         write!(
             out,
             "
-[legal.{}]
-instrument = \"\"\t# displayed, recorded: the law or treaty
-basis = \"\"\t# displayed, recorded: ground of the processing
-transfer_basis = \"\"\t# displayed, recorded: ground of the transfer
-dpia_ref = \"\"\t# recorded: reference of the impact assessment
+[legal.{code}]
+instrument = {instrument}\t# displayed, recorded: the law or treaty
+basis = {basis}\t# displayed, recorded: ground of the processing
+transfer_basis = {transfer}\t# displayed, recorded: ground of the transfer
+dpia_ref = {dpia}\t# recorded: reference of the impact assessment
 ",
-            party.code
+            code = party.code,
+            instrument = text_or(legal.instrument.as_ref(), placeholder::INSTRUMENT),
+            basis = text_or(legal.basis.as_ref(), placeholder::BASIS),
+            transfer = text_or(legal.transfer_basis.as_ref(), placeholder::TRANSFER_BASIS),
+            dpia = text_or(legal.dpia_ref.as_ref(), placeholder::DPIA_REF),
         )?;
     }
-    out.push_str(
+    let scope = &input.scope;
+    write!(
+        out,
         "
 [scope]
-subject_categories = []\t# displayed: who may take part, in words
-nationalities_in = []\t# enforced: only these nationalities (ISO 3166); empty: all
-nationalities_out = []\t# enforced: none of these
-exclude = []\t# enforced: asylum_claim, minor, trafficking_victim, contested_record
+subject_categories = {categories}\t# displayed: who may take part, in words
+nationalities_in = {inside}\t# enforced: only these nationalities (ISO 3166); empty: all
+nationalities_out = {outside}\t# enforced: none of these
+exclude = {exclude}\t# enforced: asylum_claim, minor, trafficking_victim, contested_record
 ",
-    );
-    Ok(())
+        categories = list(&scope.subject_categories),
+        inside = list(&scope.nationalities_in),
+        outside = list(&scope.nationalities_out),
+        exclude = list(&scope.exclude),
+    )
 }
 
 fn datasets(out: &mut String, input: &DraftInput) -> std::fmt::Result {
@@ -390,9 +325,10 @@ fn review_and_end(out: &mut String, input: &DraftInput) -> std::fmt::Result {
 [review.{}]
 sla_hours = {sla_hours}\t# displayed, recorded: hours in which this party means to decide
 on_expiry = \"refuse\"\t# enforced: what an undecided item becomes
-two_person_when = []\t# enforced: always, grade-below-b, conflict, shared-document, default-dob
+two_person_when = {words}\t# enforced: always, grade-below-b, conflict, shared-document, default-dob
 ",
-            party.code
+            party.code,
+            words = list(&party.two_person_when),
         )?;
     }
     out.push_str(
@@ -413,6 +349,12 @@ received_items = \"erase within 30 days unless part of a case file\"\t# displaye
 ",
     );
     Ok(())
+}
+
+/// The text, or the placeholder where nothing is given.
+fn text_or(text: Option<&String>, placeholder: &str) -> String {
+    let given = text.filter(|text| !text.trim().is_empty());
+    quoted(given.map_or(placeholder, String::as_str))
 }
 
 /// A TOML string with everything escaped that needs it.

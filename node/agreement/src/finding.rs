@@ -9,7 +9,7 @@ pub enum Severity {
     Note,
     /// Permitted, and probably not what was meant.
     Warning,
-    /// The file is not a usable agreement.
+    /// The file is not an agreement, or one that must not be proposed or signed as it stands.
     Error,
 }
 

@@ -21,6 +21,7 @@ mod direction;
 mod draft;
 mod finding;
 mod lint;
+mod placeholder;
 mod policy;
 mod proposal;
 mod scope;
@@ -35,7 +36,9 @@ mod two_person;
 pub use agreement::{Agreement, AgreementError};
 pub use bounds::*;
 pub use direction::Direction;
-pub use draft::{DraftDataset, DraftInput, DraftParty, draft};
+pub use draft::{
+    DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope, draft,
+};
 pub use finding::{Finding, Severity};
 pub use lint::lint;
 pub use mandorla_linkage::Exclusion;

@@ -1,6 +1,9 @@
 //! What is permitted and probably not meant.
 
-use mandorla_linkage::DefaultDob;
+mod guessing;
+mod law;
+
+use mandorla_linkage::{DefaultDob, Field};
 
 use crate::bounds::{SCHEMA, SET_SUBJECTS_MAX};
 use crate::direction::{Direction, class_log2};
@@ -9,9 +12,6 @@ use crate::{Agreement, AgreementError, Answer};
 
 /// Below this many subjects a round comes close to asking about single people.
 const SMALL_SET: u64 = 20;
-
-/// Below this margin a quota lets a guesser try a noticeable share of all values.
-const SMALL_MARGIN_BITS: u32 = 4;
 
 /// Everything there is to say about a file: errors if it is not an agreement, otherwise [`Agreement::lint`].
 pub fn lint(bytes: &[u8]) -> Vec<Finding> {
@@ -28,14 +28,18 @@ pub fn lint(bytes: &[u8]) -> Vec<Finding> {
 }
 
 impl Agreement {
-    /// Warnings and notes, the gravest first. An agreement that exists has no errors.
+    /// Errors, warnings and notes, the gravest first. [`Agreement::parse`] lets a draft have blanks; what is found here
+    /// as an error must not be proposed or signed.
     pub fn lint(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
         lint_timetable(self, &mut findings);
-        lint_law(self, &mut findings);
+        law::lint(self, &mut findings);
+        lint_scope(self, &mut findings);
         lint_answer(self, &mut findings);
         for direction in self.directions() {
             lint_direction(&direction, &mut findings);
+            guessing::lint(&direction, &mut findings);
+            lint_disclosure(&direction, &mut findings);
         }
         findings
             .0
@@ -76,24 +80,29 @@ fn lint_timetable(agreement: &Agreement, f: &mut Findings) {
     debug_assert_eq!(terms.schema, SCHEMA);
 }
 
-fn lint_law(agreement: &Agreement, f: &mut Findings) {
-    for (party, legal) in &agreement.terms().legal {
-        let clauses = [
-            ("instrument", &legal.instrument),
-            ("basis", &legal.basis),
-            ("transfer_basis", &legal.transfer_basis),
-            ("dpia_ref", &legal.dpia_ref),
-        ];
-        for (name, text) in clauses {
-            if text.trim().is_empty() {
-                f.add(
-                    Severity::Warning,
-                    format!("legal.{party}.{name}"),
-                    format!("{party} names no {name}"),
-                    "name it; policy_context is no legal ground",
-                );
-            }
-        }
+fn lint_scope(agreement: &Agreement, f: &mut Findings) {
+    let scope = &agreement.terms().scope;
+    if scope.exclude.is_empty() {
+        f.add(
+            Severity::Warning,
+            "scope.exclude",
+            "nobody is excluded, and some people must never be asked about",
+            "name asylum_claim, minor, trafficking_victim or contested_record, as far as the records tell",
+        );
+    }
+    let nationalities = || {
+        scope
+            .nationalities_in
+            .iter()
+            .chain(&scope.nationalities_out)
+    };
+    if nationalities().any(|code| code.len() == 2) && nationalities().any(|code| code.len() == 3) {
+        f.add(
+            Severity::Warning,
+            "scope.nationalities_in",
+            "the lists mix codes of two and of three letters; a record's code is compared as it stands",
+            "use the form that both agencies' records have",
+        );
     }
 }
 
@@ -136,19 +145,6 @@ fn lint_direction(direction: &Direction<'_>, f: &mut Findings) {
             format!("write at least {padded_max}, or lower max_set"),
         );
     }
-    for (id, quota) in &limits.evaluations {
-        if quota.guess_margin_bits < SMALL_MARGIN_BITS {
-            f.add(
-                Severity::Warning,
-                format!("limits.{name}.evaluations.{id}.guess_margin_bits"),
-                format!(
-                    "the quota lets the responder try 1 in {} of all values of {id} a period",
-                    1 << quota.guess_margin_bits
-                ),
-                format!("lower count and write a margin of {SMALL_MARGIN_BITS} bits or more"),
-            );
-        }
-    }
     let evaluations_max: u64 = 1 << class_log2(direction.responder_subjects_max());
     for (id, quota) in limits
         .evaluations
@@ -162,12 +158,47 @@ fn lint_direction(direction: &Direction<'_>, f: &mut Findings) {
             "raise count or lower responder_max_set",
         );
     }
-    if direction.disclosure().fields_on_match.is_empty() {
+}
+
+/// A redacted field takes its match keys with it: a key is named only if all its fields are released.
+fn lint_disclosure(direction: &Direction<'_>, f: &mut Findings) {
+    let (name, disclosure) = (direction.name(), direction.disclosure());
+    if disclosure.fields_on_match.is_empty() {
         f.add(
             Severity::Note,
             format!("disclosure.{name}.fields_on_match"),
             "a release tells that there is a hit and nothing else",
             "name fields if more may be released",
         );
+    }
+    for key in direction.match_keys() {
+        let missing = |field: &&Field| !disclosure.fields_on_match.contains(field);
+        let forbidden = |field: &&Field| disclosure.forbidden_fields.contains(field);
+        let alone = if key.alone {
+            ", which makes a hit alone,"
+        } else {
+            ""
+        };
+        if let Some(field) = key.fields.iter().find(forbidden) {
+            f.add(
+                Severity::Warning,
+                format!("disclosure.{name}.forbidden_fields"),
+                format!(
+                    "match key {}{alone} is made of `{field}`, which is forbidden: no release can ever name it",
+                    key.id
+                ),
+                format!("allow {field}, or drop the match key"),
+            );
+        } else if let Some(field) = key.fields.iter().find(missing) {
+            f.add(
+                Severity::Note,
+                format!("disclosure.{name}.fields_on_match"),
+                format!(
+                    "match key {}{alone} is made of `{field}`, which is not released: no release can ever name it",
+                    key.id
+                ),
+                format!("add {field} if a release is to say that {} agreed", key.id),
+            );
+        }
     }
 }

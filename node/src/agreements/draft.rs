@@ -1,8 +1,9 @@
 //! A first text between this node and a peer, with careful defaults.
 
 use mandorla_agreement::{
-    Agreement, DraftDataset, DraftInput, DraftParty, Duration, Instant, PartyType, PublicKey,
-    Regime, SET_SUBJECTS_MAX, day_start_s, draft as write_draft,
+    Agreement, DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope,
+    Duration, Exclusion, Instant, PartyType, PublicKey, Regime, SET_SUBJECTS_MAX, day_start_s,
+    draft as write_draft,
 };
 use mandorla_control::{AgreementDraft, ApiError, ErrorCode};
 use mandorla_linkage::{Field, MatchKeyRule, PROFILE, Strength, Transform, Transforms};
@@ -83,6 +84,9 @@ fn party(
         transport_key: key(card.transport_key)?,
         release_key: key(card.release_key)?,
         datasets,
+        contacts: DraftContacts::default(),
+        legal: DraftLegal::default(),
+        two_person_when: Vec::new(),
     })
 }
 
@@ -96,9 +100,16 @@ fn input(call: &AgreementDraft, parties: [DraftParty; 2], today: u64) -> DraftIn
         expires: Instant::from_s(today + 365 * DAY_S),
         review_due: Instant::from_s(today + 180 * DAY_S),
         pilot_required: true,
-        purpose_code: "PURPOSE-CODE".to_owned(),
-        purpose_text: "THE PURPOSE, IN WORDS".to_owned(),
+        purpose_code: String::new(), // placeholders
+        purpose_text: String::new(),
         regime: Regime::LawEnforcement,
+        offence_categories: Vec::new(),
+        policy_context: Vec::new(),
+        scope: DraftScope {
+            // Some people must never be asked about; who signs may take a word out.
+            exclude: Exclusion::ALL.to_vec(),
+            ..DraftScope::default()
+        },
         profile: PROFILE.to_owned(),
         match_keys: match_keys(),
         min_set: 20,

@@ -26,6 +26,13 @@ async fn completed_draft(node: &Running) -> String {
         )
         .replace("WHO DECIDES", "authoriser@agency.example")
         .replace("WHO WATCHES", "dpo@agency.example")
+        .replace("\"AUTHORITY\"", "\"Fictional Information Commission\"")
+        .replace("\"INSTRUMENT\"", "\"Fictional Border Cooperation Treaty\"")
+        .replace(
+            "\"LEGAL BASIS\"",
+            "\"Fictional Police Data Act, section 35\"",
+        )
+        .replace("TRANSFER BASIS", "Fictional Police Data Act, section 73")
 }
 
 async fn hand_over(from: &Running, to: &Running) -> mandorla_control::AgreementView {

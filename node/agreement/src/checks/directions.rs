@@ -143,14 +143,21 @@ fn check_quota(key: &MatchKeyRule, quota: &EvaluationQuota, clause: &str, f: &mu
     let bits = u32::from(key.bits.unwrap_or(0));
     let exponent = bits.checked_sub(quota.guess_margin_bits);
     let count_max = exponent.map(|bits| 1_u64.checked_shl(bits).unwrap_or(u64::MAX));
+    let margin = quota.guess_margin_bits;
     f.require(
         count_max.is_some_and(|max| quota.count <= max),
         format!("{clause}.count"),
-        format!(
-            "{} evaluations of a match key of {} bits leave less than the margin of {} bits",
-            quota.count, bits, quota.guess_margin_bits
-        ),
-        format!("write at most 2^({} - {})", bits, quota.guess_margin_bits),
+        match count_max {
+            Some(max) => format!(
+                "{} evaluations in {} of the 2^{bits} values of {}; at most 2^({bits} - {margin}) = {max} in a period",
+                quota.count, quota.period, key.id
+            ),
+            None => format!(
+                "{} evaluations in {} of the 2^{bits} values of {}, and a margin of {margin} bits leaves none",
+                quota.count, quota.period, key.id
+            ),
+        },
+        format!("write at most 2^({bits} - {margin})"),
     );
 }
 

@@ -4,7 +4,9 @@
 
 mod admitting;
 mod directions;
+mod linting;
 mod malformed;
+mod policy;
 mod samples;
 mod signing;
 mod world;

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mandorla_agreement::{Agreement, Severity, draft, lint};
+use mandorla_agreement::{Agreement, draft};
 
 use crate::world::{sample, sample_input, sample_path, sample_text};
 
@@ -60,28 +60,6 @@ fn the_draft_is_read_back_as_it_was_meant() {
         input.fields_on_match
     );
     assert_eq!(terms.limits["RS_to_UK"].max_set, input.max_set);
-}
-
-#[test]
-fn a_draft_without_law_is_warned_about_and_has_no_errors() {
-    let findings = lint(sample_text().as_bytes());
-    assert!(
-        findings
-            .iter()
-            .all(|finding| finding.severity < Severity::Error),
-        "{findings:#?}"
-    );
-    for clause in [
-        "legal.UK.instrument",
-        "legal.RS.transfer_basis",
-        "legal.RS.dpia_ref",
-    ] {
-        let found = findings
-            .iter()
-            .any(|finding| finding.clause == clause && finding.severity == Severity::Warning);
-        assert!(found, "{clause}");
-    }
-    assert!(findings.is_sorted_by_key(|finding| std::cmp::Reverse(finding.severity)));
 }
 
 #[test]

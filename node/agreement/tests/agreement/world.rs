@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use ed25519_dalek::SigningKey;
 use mandorla_agreement::{
-    Agreement, DraftDataset, DraftInput, DraftParty, Duration, Instant, PartyType, PublicKey,
-    Regime,
+    Agreement, DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope,
+    Duration, Exclusion, Instant, PartyType, PublicKey, Regime, TwoPersonWhen,
 };
 use mandorla_linkage::{Field, MatchKeyRule, PROFILE, Strength, Transform, Transforms};
 
@@ -63,26 +63,51 @@ fn rule(
     }
 }
 
+fn party(
+    code: &str,
+    name: &str,
+    kind: PartyType,
+    first_seed: u8,
+    dataset: &str,
+    max_records: u64,
+) -> DraftParty {
+    DraftParty {
+        code: code.into(),
+        name: name.into(),
+        country: if code == "UK" {
+            "GB".into()
+        } else {
+            code.into()
+        },
+        kind,
+        signing_key: public(first_seed),
+        transport_key: public(first_seed + 1),
+        release_key: public(first_seed + 2),
+        datasets: vec![DraftDataset {
+            id: dataset.into(),
+            max_records,
+        }],
+        contacts: DraftContacts {
+            authoriser: Some(format!("Privacy desk of the {name}, desk@agency.example")),
+            dpo: Some(format!(
+                "Data protection officer of the {name}, dpo@agency.example"
+            )),
+            supervisory_authority: Some("Fictional Information Commission".into()),
+        },
+        legal: DraftLegal {
+            instrument: Some("Fictional Border Cooperation Treaty, article 12".into()),
+            basis: Some(format!("Fictional Police Data Act of {code}, section 35")),
+            transfer_basis: Some(format!(
+                "Fictional Police Data Act of {code}, section 73: treaty with appropriate safeguards"
+            )),
+            dpia_ref: Some(format!("DPIA-{code}-2026-07")),
+        },
+        two_person_when: vec![TwoPersonWhen::Conflict, TwoPersonWhen::SharedDocument],
+    }
+}
+
 /// What the sample file is drafted from.
 pub(crate) fn sample_input() -> DraftInput {
-    let party =
-        |code: &str, name: &str, kind, first_seed: u8, dataset: &str, max_records| DraftParty {
-            code: code.into(),
-            name: name.into(),
-            country: if code == "UK" {
-                "GB".into()
-            } else {
-                code.into()
-            },
-            kind,
-            signing_key: public(first_seed),
-            transport_key: public(first_seed + 1),
-            release_key: public(first_seed + 2),
-            datasets: vec![DraftDataset {
-                id: dataset.into(),
-                max_records,
-            }],
-        };
     let folded_names = Transforms::PerField(
         [
             (Field::FamilyNames, Transform::Fold),
@@ -121,6 +146,16 @@ pub(crate) fn sample_input() -> DraftInput {
             "Detection of organised immigration crime: facilitators who use more than one identity"
                 .into(),
         regime: Regime::LawEnforcement,
+        offence_categories: vec!["facilitation of unlawful immigration".into()],
+        policy_context: vec![
+            "Fictional Joint Declaration on organised immigration crime, 2025".into(),
+        ],
+        scope: DraftScope {
+            subject_categories: vec!["suspected facilitators, 18 or older".into()],
+            nationalities_in: Vec::new(),
+            nationalities_out: Vec::new(),
+            exclude: Exclusion::ALL.to_vec(),
+        },
         profile: PROFILE.into(),
         match_keys: vec![
             rule(
@@ -162,6 +197,7 @@ pub(crate) fn sample_input() -> DraftInput {
             Field::GivenNames,
             Field::Dob,
             Field::DocumentNumber,
+            Field::DocumentState,
         ],
         forbidden_fields: vec![Field::Phone, Field::Iban],
     }

@@ -3,7 +3,8 @@ use std::time::Duration as StdDuration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use mandorla_agreement::{
-    DraftDataset, DraftInput, DraftParty, Duration, Instant, PartyType, PublicKey, Regime, draft,
+    DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope, Duration, Instant,
+    PartyType, PublicKey, Regime, draft,
 };
 use mandorla_control::{
     AgreementActivate, AgreementExport, AgreementImport, AgreementPropose, AgreementSign, Call,
@@ -98,6 +99,9 @@ impl Side {
                 id: dataset.to_owned(),
                 max_records: 1_000,
             }],
+            contacts: DraftContacts::all("whoever runs the test"),
+            legal: DraftLegal::none_needed("no law is needed: the people are invented"),
+            two_person_when: Vec::new(),
         }
     }
 
@@ -123,6 +127,9 @@ fn agreement(parties: [DraftParty; 2]) -> String {
         purpose_code: "test".to_owned(),
         purpose_text: "a test with invented people".to_owned(),
         regime: Regime::LawEnforcement,
+        offence_categories: Vec::new(),
+        policy_context: Vec::new(),
+        scope: DraftScope::default(),
         profile: PROFILE.to_owned(),
         match_keys: vec![MatchKeyRule {
             id: "name-dob".to_owned(),
