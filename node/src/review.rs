@@ -13,6 +13,7 @@ mod desk;
 mod hits;
 mod inbox;
 mod release;
+mod second;
 
 pub(crate) use desk::Desk;
 

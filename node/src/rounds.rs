@@ -14,6 +14,7 @@ mod files;
 mod index;
 pub(crate) mod pair;
 pub(crate) mod pair_audit;
+mod refusals;
 mod requester;
 mod responder;
 mod rules;
@@ -32,7 +33,7 @@ use crate::agreements;
 use crate::node::Node;
 use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
 use error::RoundError;
-use rules::Ruled;
+pub(crate) use rules::Ruled;
 
 pub(crate) use calls::{end_own_round, routes};
 pub(crate) use requester::pending_question;

@@ -119,6 +119,9 @@ pub(crate) struct RoundRecord {
     pub generation: u64,
     pub peer_dataset: String,
     pub subjects: u64,
+    /// Whom the node's policy excluded when the round began.
+    #[serde(default)]
+    pub policy_scope: String,
     pub proposed_by: Option<String>,
     pub started_at: u64,
     /// How often the evaluation was begun: keys live in memory, so a crash starts it anew.
@@ -160,6 +163,7 @@ pub(crate) struct About<'a> {
     pub purpose: &'a str,
     pub dataset: &'a DatasetRecord,
     pub peer_dataset: &'a str,
+    pub policy_scope: String,
 }
 
 impl RoundRecord {
@@ -181,6 +185,7 @@ impl RoundRecord {
             generation: about.dataset.generation,
             peer_dataset: about.peer_dataset.to_owned(),
             subjects: about.dataset.subjects,
+            policy_scope: about.policy_scope.clone(),
             proposed_by: None,
             started_at: now_s,
             attempts: 0,

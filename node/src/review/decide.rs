@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 use std::sync::Arc;
 
+use mandorla_agreement::LocalPolicy;
 use mandorla_control::{
     ApiError, Decided, ErrorCode, ReviewApprove, ReviewDecline, ReviewRefuse, ReviewRelease, Role,
 };
@@ -14,23 +15,25 @@ use mandorla_store::WriteTx;
 
 use super::inbox::hit_of;
 use super::release::{Draft, draft, releasable};
+use super::second::second_officer_needed;
 use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node};
 use crate::records::hit::{DecisionRecord, FirstRelease, HITS, HitRecord};
 use crate::records::round::{ANSWERS, RoundRecord, RoundState};
-use crate::rounds::{end_own_round, required, ruled_of, update};
+use crate::rounds::{Ruled, end_own_round, required, ruled_of, update};
 use crate::server::ServeBlocking;
 
 impl ServeBlocking for ReviewApprove {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let round = required(node, &self.round)?;
         not_own(node, &round, caller)?;
-        must_go_on(node, &round)?;
         let event = node
             .event_by(Event::QuestionApproved, caller, Role::Authoriser)
             .detail("reason", self.reason);
         update::<Failed>(node, &round.id, &RoundState::ALL, event, |_, record| {
+            // A suspension that is durable by now counts.
+            must_go_on(node, record)?;
             let question: PendingQuestion = (record.state == RoundState::AwaitingApproval)
                 .then(|| record.machine())
                 .flatten()
@@ -78,14 +81,9 @@ impl ServeBlocking for ReviewDecline {
 impl ServeBlocking for ReviewRelease {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let (round, _, subject) = hit_of(node, &self.hit)?;
-        must_go_on(node, &round)?;
         let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
-        let fields = releasable(
-            &ruled.agreement,
-            &ruled.requester,
-            &ruled.responder,
-            &subject,
-        );
+        let policy = &node.config.policy;
+        let fields = releasable(policy, &ruled, &subject);
         let mut dropped = self
             .drop
             .iter()
@@ -103,11 +101,18 @@ impl ServeBlocking for ReviewRelease {
             "redacted"
         };
         update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
+            must_go_on(node, record)?;
             let (questioned, mut hit) = undecided(tx, record, &self.hit)?;
-            if record.over_max_overlap && needs_second(&mut hit, caller, &self.hit, &self.drop)? {
+            let reason = second_officer_needed(node, &ruled, record, &hit, &subject);
+            if let Some(reason) = reason
+                && needs_second(&mut hit, caller, &self.hit, &self.drop)?
+            {
                 tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?;
                 kind = "released by the first officer";
-                effect.push("a second authoriser must release it too".to_owned());
+                effect.push(format!(
+                    "a second authoriser must release it too: {} ({reason})",
+                    reason.in_words()
+                ));
                 return Ok(());
             }
             for name in hit.first_release.iter().flat_map(|first| &first.dropped) {
@@ -119,7 +124,8 @@ impl ServeBlocking for ReviewRelease {
                 return Err(grade_lost(&draft).into());
             }
             let now = node.clock.now_s();
-            let slot = free_slot(tx, record, &questioned, now)?;
+            let most = places(policy, &ruled, &questioned);
+            let slot = free_slot(tx, record, &questioned, most, now)?;
             record.take_place(slot);
             let release = Release {
                 slot,
@@ -271,11 +277,26 @@ fn needs_second(
     }
 }
 
+/// How many places of an answer may be taken, and the clause that says so. The answer has its agreed size all the same.
+fn places(policy: &LocalPolicy, ruled: &Ruled, questioned: &Questioned) -> (u32, &'static str) {
+    let agreed = u32::from(questioned.terms().offer().max_release);
+    let direction = ruled
+        .agreement
+        .direction(&ruled.requester, &ruled.responder);
+    let allowed = direction.map_or(0, |direction| direction.release_max(policy));
+    if allowed < agreed {
+        (allowed, "policy.max_release")
+    } else {
+        (agreed, "answer.max_release")
+    }
+}
+
 /// The next slot that is not frozen and has a place left.
 fn free_slot(
     tx: &WriteTx<'_>,
     record: &RoundRecord,
     questioned: &Questioned,
+    (places, clause): (u32, &'static str),
     now: u64,
 ) -> Result<u8, Failed> {
     // A slot that is frozen stays frozen, whatever the clock says now.
@@ -295,13 +316,11 @@ fn free_slot(
             .hint(format!("mandorla round show {}", record.id))
             .into());
     }
-    let places = u32::from(questioned.terms().offer().max_release);
     let free = open
         .into_iter()
         .find(|&slot| record.places_taken(slot) < places);
     free.ok_or_else(|| {
-        let message =
-            format!("all {places} places of the remaining answers are taken (answer.max_release)");
+        let message = format!("all {places} places of the remaining answers are taken ({clause})");
         let error = ApiError::new(ErrorCode::NoPlace, message);
         error
             .hint("refuse it, or release it in another round")

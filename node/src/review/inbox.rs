@@ -1,7 +1,9 @@
 //! What waits at the desk, and everything about one item on one page.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mandorla_agreement::TwoPersonWhen;
 use mandorla_control::{
     ApiError, ErrorCode, FieldView, InboxEntry, ReviewInbox, ReviewItem, ReviewShow,
 };
@@ -9,11 +11,13 @@ use mandorla_linkage::{Field, Subject};
 use mandorla_protocol::responder::Questioned;
 
 use super::release::{evidence, releasable};
+use super::second::second_officer_needed;
 use crate::datasets::subject;
 use crate::events::Event;
 use crate::node::{Caller, Node, storage};
 use crate::records::hit::{HIT_ROUNDS, HITS, HitRecord};
 use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
+use crate::rounds::error::RoundError;
 use crate::rounds::{pending_question, required, ruled_of};
 use crate::server::ServeBlocking;
 
@@ -27,10 +31,16 @@ impl ServeBlocking for ReviewInbox {
                     entries.push(round_entry(&round));
                 }
                 (Side::Responder, RoundState::Matched) => {
+                    let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
                     let range = (round.id.as_str(), "")..=(round.id.as_str(), "~");
                     for (_, hit) in tx.scan(HITS, range).map_err(storage)? {
                         if hit.decision.is_none() {
-                            entries.push(hit_entry(&round, &hit));
+                            let own = subject(node, round.generation, hit.own_subject);
+                            let own = own.map_err(storage)?;
+                            let second = own.and_then(|own| {
+                                second_officer_needed(node, &ruled, &round, &hit, &own)
+                            });
+                            entries.push(hit_entry(&round, &hit, second));
                         }
                     }
                 }
@@ -56,7 +66,11 @@ fn round_entry(round: &RoundRecord) -> InboxEntry {
     }
 }
 
-fn hit_entry(round: &RoundRecord, hit: &HitRecord) -> InboxEntry {
+fn internal(error: &RoundError) -> ApiError {
+    ApiError::new(ErrorCode::Internal, error.to_string())
+}
+
+fn hit_entry(round: &RoundRecord, hit: &HitRecord, second: Option<TwoPersonWhen>) -> InboxEntry {
     let due = round.machine::<Questioned>().map_or(0, |questioned| {
         (0..questioned.terms().slots())
             .map(|slot| questioned.cutoff(slot))
@@ -64,8 +78,11 @@ fn hit_entry(round: &RoundRecord, hit: &HitRecord) -> InboxEntry {
             .unwrap_or(0)
     });
     let mut flags = Vec::new();
-    if round.over_max_overlap {
-        flags.push("more hits than max_overlap: a second officer must release too".to_owned());
+    if let Some(reason) = second {
+        flags.push(format!(
+            "a second officer releases, too: {} ({reason})",
+            reason.in_words()
+        ));
     }
     if let Some(first) = &hit.first_release {
         flags.push(format!(
@@ -175,23 +192,22 @@ fn round_item(node: &Node, id: &str) -> Result<ReviewItem, ApiError> {
 
 fn hit_item(node: &Node, id: &str) -> Result<ReviewItem, ApiError> {
     let (round, hit, own) = hit_of(node, id)?;
-    let ruled = ruled_of(node, &round)
-        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+    let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
+    let second = second_officer_needed(node, &ruled, &round, &hit, &own);
     let direction = ruled
         .agreement
         .direction(&ruled.requester, &ruled.responder);
-    let forbidden = direction.map_or_else(
-        |_| Vec::new(),
-        |direction| {
-            direction
-                .disclosure()
-                .forbidden_fields
-                .iter()
-                .map(Field::to_string)
-                .collect()
-        },
-    );
-    let leaving = releasable(&ruled.agreement, &ruled.requester, &ruled.responder, &own);
+    let policy = &node.config.policy;
+    let by_policy = [Some(policy), policy.agreement.get(&round.agreement)];
+    let by_policy = by_policy
+        .into_iter()
+        .flatten()
+        .flat_map(|layer| &layer.forbidden_fields);
+    let agreed = direction
+        .iter()
+        .flat_map(|direction| &direction.disclosure().forbidden_fields);
+    let forbidden: BTreeSet<String> = agreed.chain(by_policy).map(Field::to_string).collect();
+    let leaving = releasable(policy, &ruled, &own);
     let range = (round.id.as_str(), "")..=(round.id.as_str(), "~");
     let hits = node
         .store
@@ -204,7 +220,7 @@ fn hit_item(node: &Node, id: &str) -> Result<ReviewItem, ApiError> {
         .map(|(_, other)| other.id)
         .collect();
     Ok(ReviewItem {
-        entry: hit_entry(&round, &hit),
+        entry: hit_entry(&round, &hit, second),
         decision: hit
             .decision
             .as_ref()
@@ -218,7 +234,7 @@ fn hit_item(node: &Node, id: &str) -> Result<ReviewItem, ApiError> {
                 values,
             })
             .collect(),
-        forbidden,
+        forbidden: forbidden.into_iter().collect(),
         numbers: Vec::new(),
         same_requester_subject: same,
     })

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mandorla_agreement::Agreement;
+use mandorla_agreement::{Agreement, LocalPolicy};
 use mandorla_linkage::{Field, Grade, LinkageRules, Subject, explain, grade};
 use mandorla_protocol::{HitKey, Package};
 
 use crate::records::hit::HitRecord;
+use crate::rounds::Ruled;
 
 /// A release as it would leave.
 pub(super) struct Draft {
@@ -26,22 +27,24 @@ impl Draft {
     }
 }
 
-/// The fields that the agreement lets the requester have and that this subject has values for.
+/// The fields that the agreement and the node's policy let the requester have and that this subject has values for.
 pub(super) fn releasable(
-    agreement: &Agreement,
-    requester: &str,
-    responder: &str,
+    policy: &LocalPolicy,
+    ruled: &Ruled,
     subject: &Subject,
 ) -> Vec<(Field, Vec<String>)> {
-    let Ok(direction) = agreement.direction(requester, responder) else {
+    let direction = ruled
+        .agreement
+        .direction(&ruled.requester, &ruled.responder);
+    let Ok(direction) = direction else {
         return Vec::new();
     };
-    let disclosure = direction.disclosure();
-    disclosure
-        .fields_on_match
-        .iter()
-        .filter(|field| !disclosure.forbidden_fields.contains(field))
-        .map(|&field| (field, subject.values_of(field).to_vec()))
+    let forbidden = &direction.disclosure().forbidden_fields;
+    direction
+        .fields_on_match(policy)
+        .into_iter()
+        .filter(|field| !forbidden.contains(field))
+        .map(|field| (field, subject.values_of(field).to_vec()))
         .filter(|(_, values)| !values.is_empty())
         .collect()
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mandorla_agreement::Counters;
+use mandorla_agreement::{Counters, Refusal as RuleRefusal};
 use mandorla_control::{
     ApiError, ErrorCode, Role, RoundCancel, RoundList, RoundPlan, RoundPlanned, RoundPropose,
     RoundRequest, RoundShow, RoundView,
 };
 use mandorla_protocol::{EndReason, size_class_log2};
+use mandorla_store::{AgreementRef, StoreError};
 
-use super::index::OwnIndex;
+use super::index::{OwnIndex, policy_scope};
+use super::refusals::{self, Broken};
 use super::rules::{Facts, Ruled, counters, counters_in, fields, own_set, peer_set};
 use super::start;
 use super::update::{create, required, update};
 use super::view::view;
 use crate::agreements;
 use crate::events::Event;
-use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::round::{About, ROUNDS, RoundRecord, RoundState, Side};
@@ -42,10 +43,42 @@ struct Resolved {
     peer_dataset: String,
 }
 
-fn resolve(node: &Node, request: &RoundRequest) -> Result<Resolved, ApiError> {
+/// Why a request comes to nothing.
+enum Unresolved {
+    /// It names what is not there.
+    Unknown(ApiError),
+    /// The agreement cannot be used.
+    Refused(Box<(AgreementRef, Broken, ApiError)>),
+}
+
+impl From<ApiError> for Unresolved {
+    fn from(error: ApiError) -> Self {
+        Self::Unknown(error)
+    }
+}
+
+impl Unresolved {
+    fn into_error(self) -> ApiError {
+        match self {
+            Self::Unknown(error) => error,
+            Self::Refused(refused) => refused.2,
+        }
+    }
+}
+
+fn resolve(node: &Node, request: &RoundRequest) -> Result<Resolved, Unresolved> {
     let held = agreements::find(node, &request.agreement)?;
-    agreements::check_parties(node, &held.agreement)?;
+    let reference = agreements::reference(&held.agreement);
     let (agreement, state) = (held.agreement, held.state);
+    let refused = |broken: Broken| {
+        let reference = reference.clone();
+        move |error: ApiError| Unresolved::Refused(Box::new((reference, broken, error)))
+    };
+    agreements::check_parties(node, &agreement).map_err(refused(Broken::new("party", "party")))?;
+    let ruled = Ruled::new(agreement, state, node.code(), &request.peer);
+    ruled
+        .terms_rules()
+        .map_err(refused(Broken::new("direction", "limits")))?;
     let dataset = node
         .store
         .read()
@@ -60,10 +93,8 @@ fn resolve(node: &Node, request: &RoundRequest) -> Result<Resolved, ApiError> {
         })?;
     let peer_dataset = match &request.peer_dataset {
         Some(name) => name.clone(),
-        None => only_dataset(&agreement, &request.peer)?,
+        None => only_dataset(&ruled.agreement, &request.peer)?,
     };
-    let ruled = Ruled::new(agreement, state, node.code(), &request.peer);
-    ruled.terms_rules()?;
     Ok(Resolved {
         ruled,
         dataset,
@@ -93,28 +124,25 @@ fn only_dataset(agreement: &mandorla_agreement::Agreement, peer: &str) -> Result
     }
 }
 
-/// Why the round may not happen now, if so.
+/// Why the round may not happen now, if so. `subjects` of the own set take part, as far as they are counted.
 fn refusal(
     node: &Node,
     request: &RoundRequest,
     resolved: &Resolved,
-) -> Result<Option<ApiError>, ApiError> {
-    let counters = counters(
-        node,
-        Side::Requester,
-        &request.agreement,
-        &request.peer,
-        None,
-    );
-    Ok(admit(node, request, resolved, &counters.map_err(storage)?))
+    subjects: u64,
+) -> Result<Option<RuleRefusal>, StoreError> {
+    let id = resolved.ruled.agreement.id();
+    let counters = counters(node, Side::Requester, id, &request.peer, None)?;
+    Ok(admit(node, request, resolved, subjects, &counters))
 }
 
 fn admit(
     node: &Node,
     request: &RoundRequest,
     resolved: &Resolved,
+    subjects: u64,
     counters: &Counters,
-) -> Option<ApiError> {
+) -> Option<RuleRefusal> {
     let Resolved {
         ruled,
         dataset,
@@ -125,40 +153,48 @@ fn admit(
     let facts = Facts {
         purpose: &request.purpose,
         case_reference_given: !request.case_reference.trim().is_empty(),
-        requester: own_set(dataset, &request.dataset, &own_fields),
+        requester: own_set(dataset, subjects, &own_fields),
         responder: peer_set(peer_dataset, ruled.unknown_responder_size(policy)),
         terms: None,
         evaluations: &[],
     };
-    let refused = ruled
+    ruled
         .admit(policy, node.clock.now_s(), &facts, counters)
-        .err()?;
-    let error = ApiError::new(ErrorCode::Refused, format!("refused: {refused}"));
-    Some(error.hint(refused.fix))
+        .err()
 }
 
 impl Serve for RoundPlan {
     async fn serve(self, node: &Arc<Node>, _: &Caller) -> Result<RoundPlanned, ApiError> {
-        let resolved = resolve(node, &self.round)?;
-        let refusals = refusal(node, &self.round, &resolved)?;
-        let rules = resolved.ruled.agreement.linkage_rules().clone();
+        let resolved = resolve(node, &self.round).map_err(Unresolved::into_error)?;
+        let agreement = resolved.ruled.agreement.clone();
         let (inner, rows) = (
             Arc::clone(node),
             (resolved.dataset.generation, resolved.dataset.subjects),
         );
         let index = node
             .workers
-            .run(move || OwnIndex::build(&inner, rows, &rules))
+            .run(move || OwnIndex::build(&inner, rows, &agreement))
             .await
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
             .map_err(storage)?;
+        let refusals = refusal(node, &self.round, &resolved, index.subjects()).map_err(storage)?;
         let terms = resolved.ruled.terms_rules()?;
         let cells = 1_u64
             << size_class_log2(index.incidences()).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX);
         let cell_bytes = u64::from(terms.tag_bytes()) + mandorla_protocol::PAYLOAD_BYTES as u64;
         Ok(RoundPlanned {
-            agreement: format!("{} ({})", self.round.agreement, resolved.ruled.state),
+            agreement: format!(
+                "{} version {} ({})",
+                resolved.ruled.agreement.id(),
+                resolved.ruled.agreement.version(),
+                resolved.ruled.state
+            ),
             subjects: index.subjects(),
+            excluded: index
+                .excluded()
+                .iter()
+                .map(|(predicate, count)| ((*predicate).to_owned(), *count))
+                .collect(),
             match_keys: terms
                 .key_types
                 .iter()
@@ -169,7 +205,10 @@ impl Serve for RoundPlan {
             question_bytes: cells * cell_bytes,
             answer_bytes: terms.answer_bytes() as u64,
             slots_s: terms.slots_s.iter().map(|&slot| slot.into()).collect(),
-            refusals: refusals.into_iter().map(|error| error.message).collect(),
+            refusals: refusals
+                .into_iter()
+                .map(|refusal| format!("refused: {refusal}"))
+                .collect(),
         })
     }
 }
@@ -177,10 +216,19 @@ impl Serve for RoundPlan {
 impl Serve for RoundPropose {
     async fn serve(self, node: &Arc<Node>, caller: &Caller) -> Result<RoundView, ApiError> {
         let request = self.round;
-        let resolved = resolve(node, &request)?;
-        if let Some(error) = refusal(node, &request, &resolved)? {
-            log_refusal(node, caller, &resolved.ruled, &error)?;
-            return Err(error);
+        let resolved = match resolve(node, &request) {
+            Ok(resolved) => resolved,
+            Err(Unresolved::Refused(refused)) => {
+                let (agreement, broken, error) = *refused;
+                refusals::of_own(node, caller, agreement, &request.peer, &broken)
+                    .map_err(storage)?;
+                return Err(error);
+            }
+            Err(Unresolved::Unknown(error)) => return Err(error),
+        };
+        let subjects = resolved.dataset.subjects;
+        if let Some(refused) = refusal(node, &request, &resolved, subjects).map_err(storage)? {
+            return Err(not_admitted(node, caller, &resolved, refused));
         }
         let about = About {
             peer: &request.peer,
@@ -188,6 +236,7 @@ impl Serve for RoundPropose {
             purpose: &request.purpose,
             dataset: &resolved.dataset,
             peer_dataset: &resolved.peer_dataset,
+            policy_scope: policy_scope(node, resolved.ruled.agreement.id()),
         };
         let now = node.clock.now_s();
         let mut record = RoundRecord::begin(Side::Requester, RoundState::Negotiating, &about, now);
@@ -206,31 +255,48 @@ impl Serve for RoundPropose {
         let stored = create(node, "R", record, event, |tx, record| {
             // Proposals at the same moment count each other.
             let counters = counters_in(tx, now, record)?;
-            match admit(node, &request, &resolved, &counters) {
+            match admit(node, &request, &resolved, subjects, &counters) {
                 None => Ok(()),
-                Some(error) => Err(Failed::from(error)),
+                Some(refused) => Err(Stop::Refused(refused)),
             }
         });
-        let record = stored.map_err(ApiError::from)?;
+        let record = stored.map_err(|stop| match stop {
+            Stop::Refused(refused) => not_admitted(node, caller, &resolved, refused),
+            Stop::Store(error) => storage(error),
+        })?;
         start(node, record.id.clone(), &record);
         view(node, &record).map_err(storage)
     }
 }
 
-fn log_refusal(
+/// Why a proposal was not stored.
+#[derive(Debug)]
+enum Stop {
+    Refused(RuleRefusal),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Records that an own proposal was refused, and says why.
+fn not_admitted(
     node: &Node,
     caller: &Caller,
-    ruled: &Ruled,
-    error: &ApiError,
-) -> Result<(), ApiError> {
-    let event = node
-        .event_by(Event::RoundRefused, caller, Role::Analyst)
-        .agreement(agreements::reference(&ruled.agreement))
-        .detail("peer", ruled.responder.clone())
-        .detail("why", error.message.clone());
-    node.store
-        .write::<_, mandorla_store::StoreError>(|tx| tx.append_ledger(event).map(|_| ()))
-        .map_err(storage)
+    resolved: &Resolved,
+    refused: RuleRefusal,
+) -> ApiError {
+    let reference = agreements::reference(&resolved.ruled.agreement);
+    let peer = &resolved.ruled.responder;
+    match refusals::of_own(node, caller, reference, peer, &Broken::from(&refused)) {
+        Ok(()) => {
+            ApiError::new(ErrorCode::Refused, format!("refused: {refused}")).hint(refused.fix)
+        }
+        Err(error) => storage(error),
+    }
 }
 
 impl Serve for RoundList {

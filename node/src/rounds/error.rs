@@ -26,6 +26,9 @@ pub(crate) enum RoundError {
     /// The agreement or local policy does not allow it.
     #[error("{0}")]
     NotAllowed(String),
+    /// A rule of the agreement or of local policy refuses the round.
+    #[error("refused: {0}")]
+    NotAdmitted(Box<mandorla_agreement::Refusal>),
     /// The peer takes no connection for a while.
     #[error("the peer takes no connection now")]
     Quiet,
@@ -53,7 +56,7 @@ impl RoundError {
             Self::Refused(refusal) => {
                 matches!(refusal, Refusal::Busy | Refusal::NotYet | Refusal::Internal)
             }
-            Self::Protocol(_) | Self::NotAllowed(_) => false,
+            Self::Protocol(_) | Self::NotAllowed(_) | Self::NotAdmitted(_) => false,
         }
     }
 }

@@ -1,16 +1,22 @@
 //! The own match keys of a dataset, by type, each once, with the subjects that hold it.
 
-use mandorla_linkage::{LinkageRules, key_types_present};
+use std::collections::BTreeMap;
+
+use mandorla_agreement::Agreement;
+use mandorla_linkage::{Field, key_types_present};
 use mandorla_store::StoreError;
 
 use crate::datasets::for_each_subject;
 use crate::node::Node;
+use crate::records::round::RoundRecord;
+use crate::rounds::error::RoundError;
 
 /// Match keys and their holders. Rows of a type are in ascending byte order, so an index that is built again after a
 /// restart has every row where it was.
 pub(crate) struct OwnIndex {
     types: Vec<TypeIndex>,
     key_types: Vec<u32>,
+    excluded: BTreeMap<&'static str, u64>,
 }
 
 /// The match keys of one type.
@@ -23,27 +29,57 @@ pub(crate) struct TypeIndex {
 }
 
 impl OwnIndex {
-    /// Derives the match keys of every subject of a dataset generation that has so many subjects.
+    /// The index of a round that has begun. A row must be where it was: where the node's policy excludes other subjects
+    /// by now, the round cannot go on.
+    pub(crate) fn of_round(
+        node: &Node,
+        record: &RoundRecord,
+        agreement: &Agreement,
+    ) -> Result<Self, RoundError> {
+        if record.policy_scope != policy_scope(node, agreement.id()) {
+            let why = "the node's policy excludes other subjects than when the round began (policy.exclude, policy.nationalities_out)";
+            return Err(RoundError::NotAllowed(why.to_owned()));
+        }
+        Ok(Self::build(
+            node,
+            (record.generation, record.subjects),
+            agreement,
+        )?)
+    }
+
+    /// Derives the match keys of every subject of a dataset generation that has so many subjects, without those that
+    /// the agreement's scope or the node's policy keeps out of rounds.
     pub(crate) fn build(
         node: &Node,
         (generation, subjects): (u64, u64),
-        rules: &LinkageRules,
+        agreement: &Agreement,
     ) -> Result<Self, StoreError> {
+        let rules = agreement.linkage_rules();
+        let policy = &node.config.policy;
+        let mut excluded = BTreeMap::new();
         let mut raw: Vec<Vec<(Box<[u8]>, u32)>> = Vec::new();
         raw.resize_with(rules.match_key_rules().len(), Vec::new);
         let mut key_types = Vec::new();
         for_each_subject(node, generation, subjects, |index, subject| {
+            let flags = subject.exclusions.iter().copied();
+            let nationalities = subject.values_of(Field::Nationality);
+            if let Some(predicate) = agreement.excludes(policy, flags, nationalities) {
+                *excluded.entry(predicate).or_default() += 1;
+                key_types.push(0);
+                return Ok::<(), StoreError>(());
+            }
             let keys = rules.match_keys(&subject);
             key_types.push(key_types_present(&keys));
             let index = u32::try_from(index).expect("a dataset has fewer than 2^30 subjects");
             for key in keys {
                 raw[usize::from(key.key_type)].push((key.value.into(), index));
             }
-            Ok::<(), StoreError>(())
+            Ok(())
         })?;
         Ok(Self {
             types: raw.into_iter().map(TypeIndex::new).collect(),
             key_types,
+            excluded,
         })
     }
 
@@ -55,8 +91,19 @@ impl OwnIndex {
         &self.types[usize::from(key_type)]
     }
 
+    /// Subjects that take part.
     pub(crate) fn subjects(&self) -> u64 {
+        self.rows() - self.excluded.values().sum::<u64>()
+    }
+
+    /// Subjects of the dataset, those that take no part included: their places stay empty.
+    pub(crate) fn rows(&self) -> u64 {
         self.key_types.len() as u64
+    }
+
+    /// How many subjects take no part, by the predicate that keeps them out. For the own ledger and the own people.
+    pub(crate) fn excluded(&self) -> &BTreeMap<&'static str, u64> {
+        &self.excluded
     }
 
     /// Key types that a subject has, one bit each.
@@ -79,6 +126,19 @@ impl OwnIndex {
             .map(|of_type| of_type.len() as u64)
             .collect()
     }
+}
+
+/// What the node's policy adds to the scope of an agreement, to tell whether it changed.
+pub(crate) fn policy_scope(node: &Node, agreement: &str) -> String {
+    let policy = &node.config.policy;
+    let own = policy.agreement.get(agreement);
+    let layers = [Some(policy), own].map(|layer| {
+        layer.map(|layer| {
+            let flags: Vec<_> = layer.exclude.iter().map(|flag| flag.word()).collect();
+            format!("{} {}", flags.join(","), layer.nationalities_out.join(","))
+        })
+    });
+    layers.map(Option::unwrap_or_default).join("; ")
 }
 
 impl TypeIndex {

@@ -178,9 +178,16 @@ fn lapse_if_late(node: &Node, record: &RoundRecord) -> Result<bool, RoundError> 
 fn end(node: &Node, record: &RoundRecord, error: &RoundError) {
     tracing::warn!(round = %record.id, %error, "round ended");
     let reason = error.to_string();
-    let event = node
-        .event(Event::RoundEnded)
-        .detail("reason", reason.clone());
+    let event = match error {
+        RoundError::NotAdmitted(refusal) => node
+            .event(Event::RoundRefused)
+            .detail("peer", record.peer.clone())
+            .detail("rule", refusal.rule)
+            .detail("clause", refusal.clause.clone()),
+        _ => node
+            .event(Event::RoundEnded)
+            .detail("reason", reason.clone()),
+    };
     let ended = update::<RoundError>(node, &record.id, &RoundState::OPEN, event, |_, record| {
         record.state = RoundState::Ended;
         record.machine = None;

@@ -203,9 +203,10 @@ async fn answer_error(stream: &mut ControlStream, error: RoundError) -> RoundErr
         RoundError::Refused(refusal) => Some(*refusal),
         RoundError::Protocol(ProtocolError::Peer(fault)) => Some(fault.refusal()),
         RoundError::Protocol(ProtocolError::Local(LocalFault::Lapsed)) => Some(Refusal::TooLate),
-        RoundError::Protocol(_) | RoundError::Storage(_) | RoundError::NotAllowed(_) => {
-            Some(Refusal::Internal)
-        }
+        RoundError::Protocol(_)
+        | RoundError::Storage(_)
+        | RoundError::NotAllowed(_)
+        | RoundError::NotAdmitted(_) => Some(Refusal::Internal),
         RoundError::Line(_)
         | RoundError::Quiet
         | RoundError::Void

@@ -7,12 +7,13 @@ use mandorla_agreement::{
 use mandorla_control::{ApiError, ErrorCode};
 use mandorla_linkage::Field;
 use mandorla_protocol::{Digest, NodeKey, Terms, TermsRules, size_class_log2};
-use mandorla_store::{StoreError, WriteTx};
+use mandorla_store::{LedgerEvent, StoreError, WriteTx};
 
 use crate::node::Node;
 use crate::records::dataset::DatasetRecord;
 use crate::records::quota;
 use crate::records::round::{ROUNDS, RoundRecord, Side};
+use crate::rounds::index::OwnIndex;
 
 /// An agreement in one direction.
 pub(crate) struct Ruled {
@@ -126,14 +127,16 @@ pub(crate) struct Facts<'a> {
 }
 
 /// The own set in a round.
+///
+/// `subjects`: those that take part; before they are counted, all of the dataset's.
 pub(crate) fn own_set<'a>(
     record: &'a DatasetRecord,
-    id: &'a str,
+    subjects: u64,
     fields: &'a [Field],
 ) -> SetFacts<'a> {
     SetFacts {
-        dataset: id,
-        size: SetSize::Exact(record.subjects),
+        dataset: &record.name,
+        size: SetSize::Exact(subjects),
         loaded_at_s: Some(record.loaded_at),
         fields: Some(fields),
         synthetic: Some(record.synthetic),
@@ -158,6 +161,14 @@ pub(crate) fn fields(record: &DatasetRecord) -> Vec<Field> {
         .iter()
         .filter_map(|name| name.parse().ok())
         .collect()
+}
+
+/// Adds to an entry of the own ledger how many subjects took no part, by predicate.
+pub(crate) fn with_excluded(event: LedgerEvent, index: &OwnIndex) -> LedgerEvent {
+    let excluded = index.excluded().iter();
+    excluded.fold(event, |event, (predicate, count)| {
+        event.detail(format!("excluded_{predicate}"), *count)
+    })
 }
 
 /// What earlier rounds in this direction used up. `except`: the round that is being admitted.
@@ -222,4 +233,56 @@ fn question_subjects_padded(round: &RoundRecord) -> u64 {
         (None, Side::Responder) => None,
     };
     class.map_or(0, |class| 1 << class)
+}
+
+#[cfg(test)]
+mod tests {
+    use mandorla_store::AgreementRef;
+
+    use super::*;
+    use crate::records::quota;
+    use crate::records::round::{About, RoundState};
+
+    #[test]
+    fn an_amendment_refreshes_no_quota() {
+        let (_dir, _, node) = crate::test_node::node();
+        let dataset: DatasetRecord = serde_json::from_value(serde_json::json!({
+            "name": "list", "generation": 1, "subjects": 30, "fields": [], "digest": "", "loaded_at": 0,
+            "synthetic": false,
+            "report": mandorla_control::LoadReportView::default(),
+        }))
+        .unwrap();
+        let now = node.clock.now_s();
+        let round = |id: &str, agreement: &str, version: u32| {
+            let about = About {
+                peer: "RS",
+                agreement: AgreementRef {
+                    id: agreement.to_owned(),
+                    version,
+                    hash: format!("{version}"),
+                },
+                purpose: "P",
+                dataset: &dataset,
+                peer_dataset: "register",
+                policy_scope: String::new(),
+            };
+            let state = RoundState::Negotiating;
+            let mut record = RoundRecord::begin(Side::Requester, state, &about, now);
+            record.id = id.to_owned();
+            record
+        };
+        let counted = node.store.write_unlogged::<_, StoreError>(|tx| {
+            tx.put(ROUNDS, "R-1", &round("R-1", "A", 1))?;
+            tx.put(ROUNDS, "R-2", &round("R-2", "B", 1))?;
+            quota::charge(tx, "A", "number", 40, now)?;
+            let next = round("R-3", "A", 2);
+            let used = quota::used(tx, &next.agreement, "number", 86_400, now)?;
+            Ok((counters_in(tx, now, &next)?, used))
+        });
+        let (counters, used) = counted.unwrap();
+        assert_eq!(counters.rounds_today, 1, "the round under version 1 counts");
+        assert_eq!(counters.last_round_s, Some(now));
+        assert_eq!(counters.subjects_this_month, 32);
+        assert_eq!(used, 40);
+    }
 }

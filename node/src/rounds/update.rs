@@ -7,6 +7,7 @@ use mandorla_control::{ApiError, ErrorCode};
 use mandorla_store::{LedgerEvent, StoreError, WriteTx};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::refusals::Refusals;
 use crate::node::{Node, storage};
 use crate::records::dataset::DATASETS;
 use crate::records::round::{ROUNDS, RoundRecord, RoundState};
@@ -17,6 +18,7 @@ pub(crate) struct Runtime {
     wake: Mutex<HashMap<String, Arc<Notify>>>,
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     evaluations: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    refusals: Refusals,
 }
 
 impl Default for Runtime {
@@ -26,6 +28,7 @@ impl Default for Runtime {
             wake: Mutex::default(),
             locks: Mutex::default(),
             evaluations: Mutex::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -57,6 +60,11 @@ impl Runtime {
             .unwrap_or_else(PoisonError::into_inner);
         evaluations.insert(round.to_owned(), ends);
         ended
+    }
+
+    /// Refused offers of this minute.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     fn tell(&self, round: &str) {
@@ -208,6 +216,7 @@ mod tests {
             purpose: "P",
             dataset: &dataset,
             peer_dataset: "register",
+            policy_scope: String::new(),
         };
         let record = RoundRecord::begin(Side::Requester, RoundState::Negotiating, &about, 0);
         node.store

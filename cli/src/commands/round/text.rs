@@ -19,9 +19,20 @@ pub(super) fn plan(plan: &RoundPlanned) -> String {
     } else {
         bullets("it would be refused now:", &plan.refusals)
     };
+    let excluded = plan
+        .excluded
+        .iter()
+        .map(|(predicate, count)| format!("{} {predicate}", grouped(*count)))
+        .collect::<Vec<_>>();
+    let excluded = if excluded.is_empty() {
+        "none".to_owned()
+    } else {
+        excluded.join(", ")
+    };
     pairs(&[
         ("agreement", plan.agreement.clone()),
         ("own subjects", grouped(plan.subjects)),
+        ("left out", excluded),
         ("own match keys", keys.join(", ")),
         (
             "question",
@@ -175,6 +186,7 @@ pub(super) mod tests {
         let mut planned = RoundPlanned {
             agreement: "UK-RS, live".into(),
             subjects: 1_000,
+            excluded: vec![("minor".into(), 3)],
             match_keys: vec![("passport".into(), 750), ("name-dob".into(), 990)],
             cells: 2_048,
             question_bytes: 36_864,

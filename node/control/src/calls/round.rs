@@ -79,6 +79,8 @@ pub struct RoundPlanned {
     pub subjects: u64,
     /// Own match keys, by type, in the agreement's order.
     pub match_keys: Vec<(String, u64)>,
+    /// Own subjects that take no part, by the predicate of the agreement's scope or the node's policy that keeps them out.
+    pub excluded: Vec<(String, u64)>,
     /// Cells of the question, padding included.
     pub cells: u64,
     /// Bytes of the question.

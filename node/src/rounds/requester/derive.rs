@@ -30,7 +30,7 @@ pub(super) async fn derive_question(
     index: &Arc<OwnIndex>,
 ) -> Result<(PendingQuestion, Message), RoundError> {
     let terms = deriving.terms().clone();
-    let subjects = u32::try_from(index.subjects()).expect("a dataset has fewer than 2^30 subjects");
+    let subjects = u32::try_from(index.rows()).expect("a dataset has fewer than 2^30 subjects");
     let numbers = Arc::new(deriving.subject_numbers(subjects));
     let values = derive_all(node, &deriving, index).await?;
 

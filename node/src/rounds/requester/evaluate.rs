@@ -25,7 +25,7 @@ use crate::records::quota;
 use crate::records::round::{ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 use crate::rounds::index::OwnIndex;
-use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
+use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set, with_excluded};
 use crate::rounds::update::{note, update};
 use crate::rounds::{os_rng, pair, ruled_of};
 
@@ -43,11 +43,11 @@ pub(super) async fn run(node: &Arc<Node>, record: &RoundRecord) -> Result<(), Ro
         .filter(|dataset| dataset.generation == record.generation)
         .ok_or_else(|| RoundError::NotAllowed(format!("dataset {} is gone", record.dataset)))?;
     let index = {
-        let (node, rules) = (Arc::clone(node), ruled.agreement.linkage_rules().clone());
-        let rows = (record.generation, record.subjects);
+        let (node, agreement) = (Arc::clone(node), ruled.agreement.clone());
+        let of_round = record.clone();
         node.clone()
             .workers
-            .run(move || OwnIndex::build(&node, rows, &rules))
+            .run(move || OwnIndex::of_round(&node, &of_round, &agreement))
             .await??
     };
     let index = Arc::new(index);
@@ -107,7 +107,7 @@ async fn negotiate(
     };
     let accepted = offered.handle_accept(offer, &signature, node.clock.now_s())?;
     let terms = accepted.terms().clone();
-    charge(node, record, ruled, dataset, &terms)?;
+    charge(node, record, ruled, (dataset, index), &terms)?;
     let exporter = exporter(connection, &terms)?;
     let (machine, message) =
         accepted.confirm(&binding, &exporter, &node.identity.signer, &mut os_rng())?;
@@ -131,7 +131,7 @@ fn charge(
     node: &Node,
     record: &RoundRecord,
     ruled: &Ruled,
-    dataset: &DatasetRecord,
+    (dataset, index): (&DatasetRecord, &OwnIndex),
     terms: &Terms,
 ) -> Result<(), RoundError> {
     let now = node.clock.now_s();
@@ -151,6 +151,7 @@ fn charge(
         .event(Event::RoundTerms)
         .detail("wire_id", terms.round_id().to_string())
         .detail("evaluations", terms.evaluations());
+    let event = with_excluded(event, index);
     update::<RoundError>(
         node,
         &record.id,
@@ -172,14 +173,14 @@ fn charge(
             let facts = Facts {
                 purpose: &record.purpose,
                 case_reference_given: record.case_reference.is_some(),
-                requester: own_set(dataset, &record.dataset, &own_fields),
+                requester: own_set(dataset, index.subjects(), &own_fields),
                 responder: peer_set(&record.peer_dataset, responder),
                 terms: Some(terms),
                 evaluations: &evaluations,
             };
             ruled
                 .admit(&node.config.policy, now, &facts, &counters)
-                .map_err(|refusal| RoundError::NotAllowed(format!("refused: {refusal}")))?;
+                .map_err(|refusal| RoundError::NotAdmitted(Box::new(refusal)))?;
             for evaluation in &evaluations {
                 quota::charge(
                     tx,

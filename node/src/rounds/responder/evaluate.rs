@@ -47,11 +47,11 @@ pub(super) async fn run(
     drop(node.rounds.take_over(&record.id));
     super::question::must_go_on(ruled_of(node, record)?.state)?;
     let blinding = restore(node, record)?;
-    let rules = ruled_of(node, record)?.agreement.linkage_rules().clone();
-    let (inner, rows) = (Arc::clone(node), (record.generation, record.subjects));
+    let agreement = ruled_of(node, record)?.agreement;
+    let (inner, of_round) = (Arc::clone(node), record.clone());
     let index = node
         .workers
-        .run(move || OwnIndex::build(&inner, rows, &rules))
+        .run(move || OwnIndex::of_round(&inner, &of_round, &agreement))
         .await??;
     go_on(node, connection, stream, record, blinding, &Arc::new(index)).await
 }

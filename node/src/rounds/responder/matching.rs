@@ -55,7 +55,7 @@ fn match_all(node: &Node, record: &RoundRecord) -> Result<(), RoundError> {
     let ruled = ruled_of(node, record)?;
     let rules = ruled.agreement.linkage_rules();
     let result = &ruled.agreement.terms().result;
-    let index = OwnIndex::build(node, (record.generation, record.subjects), rules)?;
+    let index = OwnIndex::of_round(node, record, &ruled.agreement)?;
     let found = look_up(node, record, &questioned, &index, result.max_pairs)?;
     let hits = found
         .outcome

@@ -18,8 +18,9 @@ use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::peer::PeerRecord;
 use crate::records::round::{About, ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
-use crate::rounds::index::OwnIndex;
-use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set};
+use crate::rounds::index::{OwnIndex, policy_scope};
+use crate::rounds::refusals::{self, Broken};
+use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set, with_excluded};
 use crate::rounds::update::create;
 use crate::rounds::{os_rng, pair, seeds};
 
@@ -36,13 +37,16 @@ pub(super) async fn handle(
     let turn = lock.lock().await;
     let admitted = match admit(node, peer, &offer) {
         Ok(admitted) => admitted,
-        Err((refusal, why)) => {
-            log_refusal(node, peer, &offer, &why)?;
-            return Err(RoundError::Refused(refusal));
-        }
+        Err((refusal, broken)) => return Err(refuse(node, peer, &offer, refusal, &broken)),
     };
     let (ruled, dataset) = admitted;
     let index = build_index(node, &ruled, &dataset).await?;
+    // Now it is known who takes part.
+    if let Err((refusal, broken)) =
+        admit_rules(node, peer, &offer, &ruled, &dataset, index.subjects())
+    {
+        return Err(refuse(node, peer, &offer, refusal, &broken));
+    }
     let input = ResponderInput {
         rules: ruled
             .terms_rules()
@@ -62,8 +66,8 @@ pub(super) async fn handle(
     let (accepting, message) = match accepted {
         Ok(accepted) => accepted,
         Err(refusal) => {
-            log_refusal(node, peer, &offer, &refusal.to_string())?;
-            return Err(RoundError::Refused(refusal));
+            let broken = Broken::of_protocol(refusal);
+            return Err(refuse(node, peer, &offer, refusal, &broken));
         }
     };
     stream.send(&message).await?;
@@ -84,7 +88,7 @@ pub(super) async fn handle(
             .into());
         }
     };
-    let record = store(node, peer, &ruled, &dataset, &blinding)?;
+    let record = store(node, peer, &ruled, (&dataset, &index), &blinding)?;
     drop(turn);
     *round = Some(record.id.clone());
     tokio::spawn(super::drive(Arc::clone(node), record.id.clone()));
@@ -99,53 +103,64 @@ pub(super) async fn handle(
     .await
 }
 
-type Refused = (Refusal, String);
+type Refused = (Refusal, Broken);
+
+fn internal(error: &dyn std::fmt::Display) -> Refused {
+    tracing::error!(%error, "an offer cannot be judged");
+    (Refusal::Internal, Broken::new("internal", "internal"))
+}
 
 /// Everything that agreement and local policy say before any work is done.
 fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, DatasetRecord), Refused> {
-    let internal = |error: &dyn std::fmt::Display| (Refusal::Internal, error.to_string());
     let policy = &node.config.policy;
     let (agreement, state) = find_by_hash(node, &offer.agreement.0).ok_or_else(|| {
         (
             Refusal::UnknownAgreement,
-            "no agreement with this hash".to_owned(),
+            Broken::new("agreement", "agreement"),
         )
     })?;
+    let of_state = |clause| Broken::new("state", clause);
     match state {
+        // Which data a pilot may touch is one of the rules.
         State::Live | State::Pilot => {}
-        State::Suspended => {
-            return Err((Refusal::Suspended, "the agreement is suspended".to_owned()));
-        }
-        State::Expired => return Err((Refusal::Dates, "the agreement has expired".to_owned())),
-        state => return Err((Refusal::NotLive, format!("the agreement is {state}"))),
+        State::Suspended => return Err((Refusal::Suspended, of_state("suspended"))),
+        State::Expired => return Err((Refusal::Dates, Broken::new("expires", "expires"))),
+        State::Superseded => return Err((Refusal::NotLive, of_state("supersedes"))),
+        _ => return Err((Refusal::NotLive, of_state("state"))),
     }
     policy
         .accepts_rounds(agreement.id())
-        .map_err(|clause| (Refusal::LocalPolicy, format!("{clause} is false")))?;
+        .map_err(|clause| (Refusal::LocalPolicy, Broken::new("accept_rounds", clause)))?;
     let ruled = Ruled::new(agreement, state, &peer.code, node.code());
     let dataset = node
         .store
         .read()
         .and_then(|tx| tx.find(DATASETS, offer.responder_dataset.as_str()))
         .map_err(|error| internal(&error))?
-        .ok_or_else(|| {
-            (
-                Refusal::Datasets,
-                "the dataset asked about is not loaded".to_owned(),
-            )
-        })?;
+        .ok_or_else(|| (Refusal::Datasets, Broken::new("dataset", "dataset")))?;
     if open_rounds(node, peer).map_err(|error| internal(&error))?
         >= policy.open_rounds_per_peer_max()
     {
-        return Err((
-            Refusal::Busy,
-            "policy.open_rounds_per_peer_max is reached".to_owned(),
-        ));
+        let rule = "open_rounds_per_peer_max";
+        return Err((Refusal::Busy, Broken::new(rule, format!("policy.{rule}"))));
     }
-    let agreement_id = ruled.agreement.id().to_owned();
-    let counters = counters(node, Side::Responder, &agreement_id, &peer.code, None)
-        .map_err(|error| internal(&error))?;
-    let own_fields = fields(&dataset);
+    admit_rules(node, peer, offer, &ruled, &dataset, dataset.subjects)?;
+    Ok((ruled, dataset))
+}
+
+/// What the rules say of an offer when so many own subjects take part.
+fn admit_rules(
+    node: &Node,
+    peer: &PeerRecord,
+    offer: &Offer,
+    ruled: &Ruled,
+    dataset: &DatasetRecord,
+    subjects: u64,
+) -> Result<(), Refused> {
+    let id = ruled.agreement.id();
+    let counters =
+        counters(node, Side::Responder, id, &peer.code, None).map_err(|error| internal(&error))?;
+    let own_fields = fields(dataset);
     let facts = Facts {
         purpose: &offer.purpose,
         case_reference_given: true,
@@ -153,14 +168,13 @@ fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, Datase
             &offer.requester_dataset,
             SetSize::Class(offer.subjects_class),
         ),
-        responder: own_set(&dataset, &offer.responder_dataset, &own_fields),
+        responder: own_set(dataset, subjects, &own_fields),
         terms: None,
         evaluations: &[],
     };
     ruled
-        .admit(policy, node.clock.now_s(), &facts, &counters)
-        .map_err(|refusal| (refusal_code(&refusal), refusal.to_string()))?;
-    Ok((ruled, dataset))
+        .admit(&node.config.policy, node.clock.now_s(), &facts, &counters)
+        .map_err(|refusal| (refusal_code(&refusal), Broken::from(&refusal)))
 }
 
 /// The wire code for a rule of the agreement or of this node's policy.
@@ -190,30 +204,34 @@ async fn build_index(
     ruled: &Ruled,
     dataset: &DatasetRecord,
 ) -> Result<OwnIndex, RoundError> {
-    let (inner, rules) = (Arc::clone(node), ruled.agreement.linkage_rules().clone());
+    let (inner, agreement) = (Arc::clone(node), ruled.agreement.clone());
     let rows = (dataset.generation, dataset.subjects);
     Ok(node
         .workers
-        .run(move || OwnIndex::build(&inner, rows, &rules))
+        .run(move || OwnIndex::build(&inner, rows, &agreement))
         .await??)
 }
 
-fn log_refusal(node: &Node, peer: &PeerRecord, offer: &Offer, why: &str) -> Result<(), RoundError> {
-    let event = node
-        .event(Event::RoundRefused)
-        .by(peer.code.clone(), "peer")
-        .detail("agreement_hash", offer.agreement.to_string())
-        .detail("why", why);
-    node.store
-        .write::<_, StoreError>(|tx| tx.append_ledger(event).map(|_| ()))?;
-    Ok(())
+/// Records the rule that refused an offer; the peer is told no more than the code.
+fn refuse(
+    node: &Arc<Node>,
+    peer: &PeerRecord,
+    offer: &Offer,
+    refusal: Refusal,
+    broken: &Broken,
+) -> RoundError {
+    let hash = offer.agreement.to_string();
+    match refusals::of_peer(node, &peer.code, &hash, broken) {
+        Ok(()) => RoundError::Refused(refusal),
+        Err(error) => error.into(),
+    }
 }
 
 fn store(
     node: &Node,
     peer: &PeerRecord,
     ruled: &Ruled,
-    dataset: &DatasetRecord,
+    (dataset, index): (&DatasetRecord, &OwnIndex),
     blinding: &Blinding,
 ) -> Result<RoundRecord, RoundError> {
     let terms = blinding.terms();
@@ -224,6 +242,7 @@ fn store(
         purpose: &offer.purpose,
         dataset,
         peer_dataset: &offer.requester_dataset,
+        policy_scope: policy_scope(node, ruled.agreement.id()),
     };
     let now = node.clock.now_s();
     let mut record = RoundRecord::begin(Side::Responder, RoundState::Evaluating, &about, now);
@@ -237,6 +256,7 @@ fn store(
         .by(peer.code.clone(), "peer")
         .detail("wire_id", wire.clone())
         .detail("evaluations", terms.evaluations());
+    let event = with_excluded(event, index);
     let runs_dir = node.store.runs_dir();
     Ok(create(node, "Q", record, event, |tx, record| {
         seeds::write(&runs_dir, &record.id, blinding.record())?;

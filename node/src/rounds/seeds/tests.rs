@@ -231,12 +231,7 @@ fn files_with(dir: &Path, wanted: &[u8]) -> Vec<String> {
 fn chunk_digests(node: &Node, record: &RoundRecord, seed: [u8; 32]) -> (Vec<String>, Vec<String>) {
     let terms = record.terms().unwrap();
     let rules = ruled_of(node, record).unwrap();
-    let index = OwnIndex::build(
-        node,
-        (record.generation, record.subjects),
-        rules.agreement.linkage_rules(),
-    )
-    .unwrap();
+    let index = OwnIndex::of_round(node, record, &rules.agreement).unwrap();
     let blinding =
         Blinding::restore(BlindingRecord::new(terms.clone(), seed, [0; 32]), [], []).unwrap();
     let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
