@@ -51,6 +51,8 @@ pub struct Deal {
     pub fields_on_match: Vec<Field>,
     /// Fields that never leave.
     pub forbidden_fields: Vec<Field>,
+    /// Clauses written otherwise than the draft has them: what stands there, and what shall.
+    pub edits: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Deal {
@@ -72,6 +74,7 @@ impl Default for Deal {
             begins_in_days: -1,
             fields_on_match: vec![Field::CaseRef],
             forbidden_fields: vec![Field::Phone, Field::Iban],
+            edits: Vec::new(),
         }
     }
 }
@@ -143,6 +146,11 @@ impl Deal {
             self.max_overlap,
         );
         let text = with(&text, "max_pairs", 8, self.max_pairs.into());
+        let edited = self.edits.iter().fold(text, |text, (drafted, wanted)| {
+            assert!(text.contains(drafted), "the draft has {drafted}");
+            text.replace(drafted, wanted)
+        });
+        let text = edited;
         if let Err(error) = Agreement::parse(text.as_bytes()) {
             panic!("the test's agreement is not valid: {error}");
         }
