@@ -97,6 +97,7 @@ fn round(id: &str, side: Side, state: RoundState) -> RoundRecord {
         purpose: CANARY,
         dataset: &dataset,
         peer_dataset: "register",
+        policy_scope: String::new(),
     };
     let mut record = RoundRecord::begin(side, state, &about, 1_700_000_000);
     record.id = id.to_owned();
