@@ -8,12 +8,28 @@ use crate::context::Context;
 use crate::output::harmless;
 
 impl Context {
+    /// Whether there is somebody to ask.
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.global.no_input && !self.global.json && std::io::stdin().is_terminal()
+    }
+
+    /// Asks for a text: `Some(None)` for an empty answer, `None` at the end of input.
+    #[expect(
+        clippy::option_option,
+        clippy::unused_self,
+        reason = "an empty answer is not the end of the input; only commands ask"
+    )]
+    pub(crate) fn answer(&self, question: &str) -> Option<Option<String>> {
+        let answer = ask(&format!("{question}: "))?;
+        Some((!answer.is_empty()).then_some(answer))
+    }
+
     /// Asks `question`; `--yes` answers it, and where nobody can be asked the command is refused.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), ApiError> {
         if self.global.yes {
             return Ok(());
         }
-        if self.global.no_input || self.global.json || !std::io::stdin().is_terminal() {
+        if !self.may_ask() {
             return Err(ApiError::new(
                 ErrorCode::BadRequest,
                 format!("\"{question}\" needs an answer, and nobody can be asked here"),

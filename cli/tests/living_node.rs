@@ -356,6 +356,66 @@ fn a_list_is_loaded_as_a_stream_and_reported_row_by_row() {
     assert_eq!(removed.status.code(), Some(0), "{}", stderr(&removed));
 }
 
+/// What a command that succeeds prints.
+fn done(data_dir: &Path, arguments: &[&str]) -> String {
+    let output = ran(data_dir, arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
+    stdout(&output)
+}
+
+/// A draft with blanks is refused by name; one with every flag given passes.
+fn draft_by_flags(node: &Path, blank: &str, text: &str) {
+    let draft = [
+        "agreement",
+        "draft",
+        "--peer",
+        "RS",
+        "--id",
+        "GB-RS",
+        "--title",
+        "T",
+    ];
+    done(node, &[&draft[..], &["-o", blank]].concat());
+    for verb in ["lint", "propose"] {
+        let refused = ran(node, &["agreement", verb, blank]);
+        assert_eq!(refused.status.code(), Some(5));
+        let told = stdout(&refused);
+        assert!(
+            told.contains("error: legal.GB.basis:") && told.contains("fix:"),
+            "{told}"
+        );
+    }
+    let said = [
+        ("instrument", "no law is needed"),
+        ("basis", "as above"),
+        ("transfer-basis", "as above"),
+        ("dpia", ""),
+        ("authoriser", "Olga"),
+        ("dpo", "Dora"),
+        ("authority", "none"),
+    ];
+    let sides = ["own", "peer"].into_iter();
+    let of_sides: Vec<String> = sides
+        .flat_map(|side| said.map(|(what, text)| format!("--{side}-{what}={text}")))
+        .collect();
+    let purpose = [
+        "--purpose",
+        "TRIAL",
+        "--purpose-text",
+        "a trial",
+        "-o",
+        text,
+    ];
+    let mut words = [&draft[..], &purpose].concat();
+    words.extend(of_sides.iter().map(String::as_str));
+    done(node, &words);
+}
+
 #[test]
 fn two_operators_reach_a_live_agreement_with_files_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -366,17 +426,6 @@ fn two_operators_reach_a_live_agreement_with_files_alone() {
     });
     let _daemons = [Daemon::start(&gb), Daemon::start(&rs)];
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let done = |node: &Path, arguments: &[&str]| {
-        let output = ran(node, arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
-        stdout(&output)
-    };
-
     for (node, card) in [(&gb, file("gb.card")), (&rs, file("rs.card"))] {
         done(node, &["peer", "export", "-o", &card]);
     }
@@ -404,21 +453,7 @@ fn two_operators_reach_a_live_agreement_with_files_alone() {
             &["dataset", "load", "watch", &list(csv), "--map", &list(map)],
         );
     }
-    done(
-        &gb,
-        &[
-            "agreement",
-            "draft",
-            "--peer",
-            "RS",
-            "--id",
-            "GB-RS",
-            "--title",
-            "T",
-            "-o",
-            &text,
-        ],
-    );
+    draft_by_flags(&gb, &file("blank.toml"), &text);
     done(&gb, &["agreement", "lint", &text]);
     done(&gb, &["agreement", "propose", &text, "-o", &bundle]);
     done(&rs, &["agreement", "import", &bundle]);

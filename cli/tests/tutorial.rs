@@ -17,7 +17,7 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 const INSTEAD: [(&str, &str); 3] = [
     ("--listen 127.0.0.1:4433", "--listen 127.0.0.1:0"),
     ("--listen 127.0.0.1:4434", "--listen 127.0.0.1:0"),
-    (r#"slots = ["5m"]"#, r#"slots = ["20s"]"#),
+    ("--slot 5m", "--slot 20s"),
 ];
 /// Keeps a terminal's variables and directory between two blocks; variables become exported ones.
 const BEFORE: &str = "set -euo pipefail; set -a; if [ -f \"$STATE\" ]; then . \"$STATE\"; fi\n";

@@ -1,39 +1,26 @@
 //! `mandorla agreement …`.
 
 mod bundle;
+mod draft;
 mod text;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use mandorla_control::{
-    AgreementActivate, AgreementDraft, AgreementImport, AgreementLint, AgreementList,
-    AgreementPropose, AgreementRead, AgreementResume, AgreementShow, AgreementSign,
-    AgreementSuspend, ApiError, ErrorCode, SuspensionCode,
+    AgreementActivate, AgreementImport, AgreementLint, AgreementList, AgreementPropose,
+    AgreementRead, AgreementResume, AgreementShow, AgreementSign, AgreementSuspend, ApiError,
+    ErrorCode, LintFinding, SuspensionCode,
 };
-use serde_json::json;
 
 use crate::context::{Context, read_text};
-use crate::failure::{DONE, Done, file};
+use crate::failure::{DONE, Done};
 
 /// `mandorla agreement …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgreementCommand {
     /// A commented agreement with a peer, to be edited
-    Draft {
-        /// Party code of the peer
-        #[arg(long)]
-        peer: String,
-        /// Id of the agreement: letters, digits, - and _
-        #[arg(long)]
-        id: String,
-        /// Title for people
-        #[arg(long)]
-        title: String,
-        /// File to write instead of standard output
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    Draft(Box<draft::DraftArgs>),
     /// Check an agreement file; nothing is stored
     Lint {
         /// The agreement (TOML)
@@ -139,19 +126,12 @@ pub(crate) struct BundleArgs {
 
 pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
     match command {
-        AgreementCommand::Draft {
-            peer,
-            id,
-            title,
-            output,
-        } => draft(&AgreementDraft { peer, id, title }, output, cx).await,
+        AgreementCommand::Draft(args) => draft::run(*args, cx).await,
         AgreementCommand::Lint { file } => lint(read_text(&file)?, cx).await,
         AgreementCommand::Propose { file, bundle } => {
-            let view = cx
-                .call(&AgreementPropose {
-                    text: read_text(&file)?,
-                })
-                .await?;
+            let text = read_text(&file)?;
+            refuse_faults(&text, cx).await?;
+            let view = cx.call(&AgreementPropose { text }).await?;
             bundle::write(&view, bundle.output, cx).await
         }
         AgreementCommand::Import { file } => {
@@ -223,40 +203,36 @@ fn suspension_code(word: &str) -> SuspensionCode {
     }
 }
 
-async fn draft(draft: &AgreementDraft, output: Option<PathBuf>, cx: &Context) -> Done {
-    let drafted = cx.call(draft).await?;
-    let Some(path) = output else {
-        cx.out.object(&drafted, |drafted| drafted.text.clone())?;
-        return DONE;
-    };
-    if path.exists() {
-        cx.confirm(&format!("Replace {}?", path.display()))?;
-    }
-    std::fs::write(&path, &drafted.text).map_err(|error| file(&path, error))?;
-    cx.out
-        .object(&json!({"text": drafted.text, "file": path}), |_| {
-            format!("wrote {}\n", path.display())
-        })?;
-    cx.out.say(&format!(
-        "next: edit it, then {}",
-        cx.command(&format!("agreement lint {}", path.display()))
-    ));
-    DONE
-}
-
 async fn lint(text: String, cx: &Context) -> Done {
     let findings = cx.call(&AgreementLint { text }).await?;
     cx.out.list(&findings, text::findings)?;
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == "error")
-        .count();
-    if errors == 0 {
-        return DONE;
+    match errors_in(&findings) {
+        0 => DONE,
+        errors => Err(faulty(errors)),
     }
-    Err(ApiError::new(
+}
+
+/// Prints what the linter calls an error, if there is any, and stops.
+async fn refuse_faults(text: &str, cx: &Context) -> Result<(), ApiError> {
+    let text = text.to_owned();
+    let mut findings = cx.call(&AgreementLint { text }).await?;
+    findings.retain(|finding| finding.severity == "error");
+    if findings.is_empty() {
+        return Ok(());
+    }
+    cx.out.list(&findings, text::findings)?;
+    Err(faulty(findings.len()))
+}
+
+fn errors_in(findings: &[LintFinding]) -> usize {
+    let errors = findings.iter();
+    errors.filter(|finding| finding.severity == "error").count()
+}
+
+fn faulty(errors: usize) -> ApiError {
+    ApiError::new(
         ErrorCode::BadAgreement,
         format!("{errors} clause(s) must be corrected before the agreement can be proposed"),
     )
-    .hint("correct each clause as its fix says, then lint again"))
+    .hint("correct each clause as its fix says, then lint again")
 }

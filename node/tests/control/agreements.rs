@@ -3,8 +3,8 @@
 use mandorla_control::{
     AgreementActivate, AgreementDraft, AgreementExport, AgreementImport, AgreementLint,
     AgreementList, AgreementPapers, AgreementPropose, AgreementRead, AgreementResume,
-    AgreementShow, AgreementSign, AgreementSuspend, AgreementView, ErrorCode, PartyStatement,
-    PeerAdd, PeerExport, PeerRemove, Status, SuspensionCode,
+    AgreementShow, AgreementSign, AgreementSuspend, AgreementView, DraftChoices, DraftPartyChoices,
+    ErrorCode, PartyStatement, PeerAdd, PeerExport, PeerRemove, Status, SuspensionCode,
 };
 
 use crate::world::{NOON_S, Running, code, pair, refusal};
@@ -17,6 +17,7 @@ async fn completed_draft(node: &Running) -> String {
         peer: "RS".into(),
         id: ID.into(),
         title: "Fictional agreement".into(),
+        choices: DraftChoices::default(),
     };
     let text = node.call(&draft).await.text;
     text.replace("PURPOSE-CODE", "OIC-FACILITATION")
@@ -558,4 +559,68 @@ async fn real_data_waits_until_the_words_were_compared() {
     let refused = rs.refusal(&AgreementActivate { id: ID.into() }).await;
     assert_eq!(code(&refused), ErrorCode::Refused);
     assert_eq!(refused.hint.as_deref(), Some("mandorla peer verify UK"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_with_every_choice_made_can_be_proposed_as_it_stands() {
+    let (uk, _rs) = pair().await;
+    let some = |text: &str| Some(text.to_owned());
+    let party = |dataset: &str| DraftPartyChoices {
+        instrument: some("Fictional Border Cooperation Treaty"),
+        basis: some("Fictional Police Data Act, section 35"),
+        transfer_basis: some("Fictional Police Data Act, section 73"),
+        dpia_ref: some("DPIA-2026-7"),
+        authoriser: some("authoriser@agency.example"),
+        dpo: some("dpo@agency.example"),
+        supervisory_authority: some("Fictional Information Commission"),
+        datasets: vec![dataset.to_owned()],
+    };
+    let mut draft = AgreementDraft {
+        peer: "RS".into(),
+        id: ID.into(),
+        title: "Fictional agreement".into(),
+        choices: DraftChoices {
+            purpose: some("OIC-FACILITATION"),
+            purpose_text: some("Detection of facilitators who use more than one identity"),
+            own: party("watchlist=4_000"),
+            other: party("registry"),
+            slots: vec!["4h".into(), "24h".into()],
+            min_set: Some(50),
+            rounds_per_day: Some(1),
+            forbidden: vec!["dob".into()],
+            ..DraftChoices::default()
+        },
+    };
+    let text = uk.call(&draft).await.text;
+    let proposed = uk.call(&AgreementPropose { text: text.clone() }).await;
+    assert_eq!(proposed.state, "signed by one");
+    for line in [
+        "max_records = 4000",
+        "slots = [\"4h\", \"24h\"]",
+        "min_set = 50",
+        "rounds_per_day = 1",
+    ] {
+        assert!(text.contains(line), "{line}");
+    }
+    draft.choices.slots = vec!["soon".into()];
+    let refused = uk.refusal(&draft).await;
+    assert_eq!(code(&refused), ErrorCode::BadRequest);
+    assert!(refused.message.contains("\"soon\""), "{}", refused.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_whose_blanks_nobody_filled_in_is_neither_proposed_nor_signed() {
+    let (uk, rs) = pair().await;
+    let draft = AgreementDraft {
+        peer: "RS".into(),
+        id: ID.into(),
+        title: "Fictional agreement".into(),
+        choices: DraftChoices::default(),
+    };
+    let text = uk.call(&draft).await.text;
+    let refused = uk.refusal(&AgreementPropose { text }).await;
+    assert_eq!(code(&refused), ErrorCode::BadAgreement);
+    assert!(refused.message.contains("more"), "{}", refused.message);
+    assert!(uk.call(&AgreementList {}).await.is_empty());
+    assert!(rs.call(&AgreementList {}).await.is_empty());
 }

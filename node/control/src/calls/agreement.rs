@@ -13,6 +13,67 @@ pub struct AgreementDraft {
     pub id: String,
     /// Title.
     pub title: String,
+    /// What is known already; the rest is a careful default or a placeholder in capitals.
+    #[serde(default)]
+    pub choices: DraftChoices,
+}
+
+/// Choices for a draft; each that is absent is left to the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftChoices {
+    /// Purpose code.
+    pub purpose: Option<String>,
+    /// The purpose in words.
+    pub purpose_text: Option<String>,
+    /// `law-enforcement` or `general`.
+    pub regime: Option<String>,
+    /// Only this node asks.
+    pub one_way: bool,
+    /// No pilot on synthetic data comes first.
+    pub no_pilot: bool,
+    /// Days that it lasts, from today.
+    pub days: Option<u32>,
+    /// This node's part.
+    pub own: DraftPartyChoices,
+    /// The peer's part.
+    pub other: DraftPartyChoices,
+    /// Fewest subjects on either side.
+    pub min_set: Option<u64>,
+    /// Most subjects in a question.
+    pub max_set: Option<u64>,
+    /// Rounds per day and direction.
+    pub rounds_per_day: Option<u32>,
+    /// Answer slots: durations after the question, as `24h`.
+    pub slots: Vec<String>,
+    /// Places in an answer.
+    pub max_release: Option<u32>,
+    /// Fields that may be released.
+    pub fields: Vec<String>,
+    /// Fields that never leave.
+    pub forbidden: Vec<String>,
+}
+
+/// One party's part of a draft.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftPartyChoices {
+    /// Law or treaty.
+    pub instrument: Option<String>,
+    /// Ground of the processing.
+    pub basis: Option<String>,
+    /// Ground of the transfer.
+    pub transfer_basis: Option<String>,
+    /// Reference of the impact assessment.
+    pub dpia_ref: Option<String>,
+    /// Where the authoriser is reached.
+    pub authoriser: Option<String>,
+    /// Where the data-protection officer is reached.
+    pub dpo: Option<String>,
+    /// Supervisory authority.
+    pub supervisory_authority: Option<String>,
+    /// Datasets: `NAME`, or `NAME=MOST_SUBJECTS`.
+    pub datasets: Vec<String>,
 }
 
 /// Checks an agreement file without storing it.
