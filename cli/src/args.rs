@@ -132,7 +132,7 @@ pub(crate) enum Command {
     /// The daemon
     #[command(subcommand)]
     Node(NodeCommand),
-    /// The node's keys: how they are sealed
+    /// The node's keys: how they are sealed, changed, revoked
     #[command(subcommand)]
     Key(KeyCommand),
     /// Peers: exchange cards, compare words, see who answers
@@ -175,7 +175,7 @@ pub(crate) enum Command {
     Version,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|signed| Duration::try_from(signed).ok())

@@ -35,7 +35,7 @@ async fn run_here(command: Command, cx: &Context) -> Done {
         Command::Init(args) => node::init(&args, cx),
         Command::Status(args) => status::run(&args, cx).await,
         Command::Node(command) => node::run(&command, cx).await,
-        Command::Key(command) => key::run(command, cx),
+        Command::Key(command) => key::run(command, cx).await,
         Command::Peer(command) => peer::run(command, cx).await,
         Command::Agreement(command) => agreement::run(command, cx).await,
         Command::Dataset(command) => dataset::run(command, cx).await,

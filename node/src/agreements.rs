@@ -28,9 +28,11 @@ use mandorla_control::{
     AgreementSuspend, AgreementText, AgreementView, ApiError, Call, ErrorCode, LintFinding,
     PartySignature, PartyStatement,
 };
+use mandorla_protocol::NodeKey;
 use mandorla_store::{AgreementRef, WriteTx};
 
 pub(crate) use self::held::Held;
+pub(crate) use self::suspend::suspend_all;
 use self::versions::Versions;
 use crate::events::Event;
 use crate::failed::Failed;
@@ -190,14 +192,20 @@ fn store<C: Call>(
 }
 
 /// Adds a statement of this node.
-fn state_by(node: &Node, held: &mut Held, statement: Statement, sequence: u32) {
+fn state_by(
+    node: &Node,
+    held: &mut Held,
+    statement: Statement,
+    sequence: u32,
+) -> Result<(), ApiError> {
     let bytes = statement_bytes(statement, &held.agreement.hash(), sequence);
-    let PartySignature { party, signature } = own_signature(node, &bytes);
+    let PartySignature { party, signature } = own_signature(node, &held.agreement, &bytes)?;
     held::statements_mut(&mut held.record.papers, statement).push(PartyStatement {
         party,
         sequence,
         signature,
     });
+    Ok(())
 }
 
 /// What is stored as this version, if anything is; its bytes must be the same.
@@ -246,9 +254,18 @@ pub(crate) fn check_parties(node: &Node, agreement: &Agreement) -> Result<(), Ap
         return Err(ApiError::new(ErrorCode::Refused, message)
             .hint("a node takes part in agreements that name its code; see `code` in node.toml"));
     };
-    let own_keys = peers::own_card(node).keys();
-    compare_keys(own, &own_keys, "this node's own")?;
+    // Keys that were followed by new ones stand for the same party; revoked ones stand for nobody.
+    if !node.identity.trusted().contains(&peers::keys_of_party(own)) {
+        let own_keys = peers::own_card(node).keys();
+        compare_keys(own, &own_keys, "this node's own")?;
+    }
     let peer = peers::find(node, &other.code)?;
+    if peers::names(&peer, other) {
+        return Ok(());
+    }
+    if peer.revoked_at.is_some() {
+        return Err(peers::revoked(&other.code));
+    }
     let card = CardFields::of_record(&peer).ok_or_else(|| {
         ApiError::new(
             ErrorCode::Storage,
@@ -280,12 +297,26 @@ fn compare_keys(
     Ok(())
 }
 
-fn own_signature(node: &Node, bytes: &[u8]) -> PartySignature {
-    let signature = node.identity.signer.signing_key().sign(bytes);
-    PartySignature {
+/// Signed with the key that the text names, which may be one whose overlap has not ended.
+fn own_signature(
+    node: &Node,
+    agreement: &Agreement,
+    bytes: &[u8],
+) -> Result<PartySignature, ApiError> {
+    let named = agreement.party(node.code()).map(peers::keys_of_party);
+    let set = named.and_then(|keys| node.identity.signer_for(&NodeKey(keys.signing)));
+    let set = set.ok_or_else(|| {
+        let message = format!(
+            "agreement {} names keys of this node that are erased (party.signing_key)",
+            agreement.id()
+        );
+        ApiError::new(ErrorCode::Refused, message)
+            .hint("draft it anew with the present cards: mandorla agreement draft")
+    })?;
+    Ok(PartySignature {
         party: node.code().to_owned(),
-        signature: hex::encode(signature.to_bytes()),
-    }
+        signature: hex::encode(set.signer.signing_key().sign(bytes).to_bytes()),
+    })
 }
 
 fn wrong_state(node: &Node, held: &Held, wanted: &str) -> ApiError {

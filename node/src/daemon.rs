@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::data_dir::seal_word;
 use crate::events::Event;
+use crate::keys;
 use crate::node::Node;
 use crate::peers::{self, KnownPeers};
 use crate::rounds;
@@ -82,7 +83,7 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let directory = Arc::new(KnownPeers::new(&node));
     let endpoint = Endpoint::bind(
         node.config.listen,
-        &node.identity.transport,
+        &node.identity.current().transport,
         directory,
         Limits::default(),
     )?;
@@ -102,6 +103,7 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     // Before the first connection is taken: a question of before the stop is matched once.
     rounds::resume_all(&node)?;
     let accepting = tokio::spawn(accept_peers(Arc::clone(&node)));
+    tokio::spawn(keys::tend(Arc::clone(&node)));
     let serving = server::serve(
         Arc::clone(&node),
         listener,
@@ -144,6 +146,7 @@ fn record_start(node: &Node, address: SocketAddr) -> Result<(), StoreError> {
         .event(Event::NodeStarted)
         .detail("version", env!("CARGO_PKG_VERSION"))
         .detail("listen", address.to_string())
+        .detail("fingerprint", peers::own_card(node).fingerprint())
         .detail("keys_sealed_under", seal_word(node.identity.sealed()))
         .detail("kernel", node.kernel.level().to_string());
     node.store.write(|tx| tx.append_ledger(event)).map(|_| ())

@@ -41,10 +41,18 @@ events! {
     NodeStarted "node.started" Admin "The daemon started.";
     NodeStopped "node.stopped" Admin "The daemon stopped in an orderly way.";
     KeysSealed "keys.sealed" Admin "The way in which the node's keys are sealed on its disk was changed.";
+    KeysMade "keys.made" Admin "New keys were made, and the succession to them was signed by the old and the new ones.";
+    KeysOfferedAgain "keys.offered_again" Admin "A change of keys that was begun went on.";
+    KeysCountersigned "keys.countersigned" Admin "A peer knows the new keys and countersigned.";
+    KeysPromoted "keys.promoted" Admin "Every peer that is waited for knows the new keys; they take over at the next start.";
+    KeysErased "keys.erased" Admin "The overlap ended, no open round names the old keys, and they were erased.";
+    KeysRevoked "keys.revoked" Admin "All trust was taken from this node's keys and new ones were made.";
     CallRefused "call.refused" Admin "A call on the control socket was refused: the caller does not hold the role.";
     PeerAdded "peer.added" Admin "A peer's card was added.";
     PeerUpdated "peer.updated" Admin "A known peer's card was added again, with another address.";
     PeerVerified "peer.verified" Admin "The operators compared the words of a card.";
+    PeerKeysFollowed "peer.keys_followed" Admin "A peer's keys were followed by new ones, by a succession that was verified.";
+    PeerRevoked "peer.revoked" Admin "All trust was taken from a peer's keys.";
     PeerRemoved "peer.removed" Admin "A peer was removed.";
     AgreementProposed "agreement.proposed" Admin "An agreement's text was stored and signed by this node.";
     AgreementImported "agreement.imported" Admin "A peer's bundle was imported.";

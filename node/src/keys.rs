@@ -1,15 +1,43 @@
-//! What an operator does with the node's keys.
+//! What an operator does with the node's keys: seal them, change them, take trust from them.
+//!
+//! ```text
+//!   rotate   next keys made ─► every peer verifies, stores, countersigns ─► current at the next start
+//!                                    (again: goes on)                        old ones former ─ overlap ends ─► erased
+//!   revoke   new keys current, old ones revoked, agreements suspended, rounds ended, node stopped; cards anew
+//! ```
 
-use mandorla_control::{ErrorCode, Role};
+mod revoke;
+mod rotate;
+mod tend;
+#[cfg(test)]
+mod tests;
+
+use mandorla_control::{ApiError, ErrorCode, KeyList, KeyRevoke, KeyRotate, Role};
 use mandorla_store::StoreError;
 
 use crate::data_dir::seal_word;
 use crate::events::Event;
 use crate::identity::IdentityError;
 use crate::node::Node;
-use crate::rounds::os_rng;
 use crate::seal::Seal;
-use crate::server::own_account;
+use crate::server::{Routes, own_account};
+
+pub(crate) use self::revoke::end_rounds;
+pub use self::tend::EraseError;
+pub(crate) use self::tend::{erase_due, tend};
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .call::<KeyList>()
+        .call::<KeyRotate>()
+        .call::<KeyRevoke>()
+}
+
+/// A failure of the key file, in the words of a call.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn file_failed(error: IdentityError) -> ApiError {
+    ApiError::new(error.code(), error.to_string()).hint(error.hint())
+}
 
 /// Why the keys are not sealed anew.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +83,7 @@ impl Node {
                 .detail("now", seal_word(seal.map(Seal::kind)));
             tx.append_ledger(event)?;
             // Last, so that no change of the file goes unrecorded unless the commit itself fails.
-            self.identity
-                .write_sealed(self.data_dir(), seal, &mut os_rng())?;
+            self.identity.write_sealed(seal)?;
             Ok(())
         })
     }

@@ -40,6 +40,8 @@ mod server;
 mod status;
 #[cfg(test)]
 mod test_node;
+#[cfg(test)]
+mod test_pair;
 
 pub use auditor_key::AuditorKeyError;
 pub use backup::{BackupError, restore as restore_backup, verify as verify_backup};
@@ -48,7 +50,7 @@ pub use config::{Config, ConfigError, User};
 pub use daemon::{RunError, run};
 pub use data_dir::{InitError, InitOptions, Initialised, default_data_dir, init};
 pub use identity::{Identity, IdentityError, seal_of, seal_of_copy};
-pub use keys::SealKeysError;
+pub use keys::{EraseError, SealKeysError};
 pub use logging::init_logging;
 pub use node::{Caller, Node};
 pub use open::OpenError;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use mandorla_control::{ApiError, ErrorCode, Role};
 use mandorla_kernels::Kernel;
@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Event;
 use crate::identity::Identity;
+use crate::peers::Admitted;
 use crate::review::Desk;
 use crate::rounds::{Runtime, Workers};
 
@@ -24,7 +25,7 @@ pub struct Node {
     /// Data directory.
     pub(crate) data_dir: PathBuf,
     /// Keys.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
     /// Database, run files, ledger.
     pub(crate) store: Store,
     /// Time.
@@ -37,8 +38,8 @@ pub struct Node {
     pub(crate) stopping: watch::Sender<bool>,
     /// When the daemon started, Unix seconds.
     pub(crate) started_s: u64,
-    /// Party codes by transport key, of every peer in the table.
-    pub(crate) peer_keys: RwLock<HashMap<PeerKey, String>>,
+    /// Who may connect, by transport key: of every peer in the table, also with keys whose overlap has not ended.
+    pub(crate) peer_keys: RwLock<HashMap<PeerKey, Admitted>>,
     /// Peers that are to come back later, and the Unix millisecond from which on they are welcome again.
     pub(crate) quiet: Mutex<HashMap<PeerKey, u64>>,
     /// Held by the one load of a dataset that may be under way.

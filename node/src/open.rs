@@ -16,6 +16,7 @@ use crate::config::{CONFIG_NAME, Config, ConfigError};
 use crate::data_dir::check_users;
 use crate::datasets;
 use crate::identity::{Identity, IdentityError};
+use crate::keys::{self, EraseError};
 use crate::node::Node;
 use crate::peers;
 use crate::permissions::{self, PermissionError};
@@ -45,6 +46,9 @@ pub enum OpenError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Keys whose overlap has ended cannot be erased.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
     /// The kernel asked for cannot be used.
     #[error(transparent)]
     Kernel(#[from] LevelError),
@@ -64,7 +68,7 @@ impl OpenError {
                 ErrorCode::OpenToOthers
             }
             Self::Keys(error) => error.code(),
-            Self::Store(_) | Self::CoreDumps(_) => ErrorCode::Storage,
+            Self::Store(_) | Self::Erase(_) | Self::CoreDumps(_) => ErrorCode::Storage,
         }
     }
 
@@ -80,7 +84,7 @@ impl OpenError {
             Self::Config(_) => "correct node.toml in the data directory",
             Self::Kernel(_) => "unset MANDORLA_KERNEL, or name a level that this processor has",
             Self::Store(StoreError::InUse { .. }) => "mandorla status; mandorla node stop",
-            Self::Store(_) | Self::CoreDumps(_) => {
+            Self::Store(_) | Self::Erase(_) | Self::CoreDumps(_) => {
                 "look at free space, owner and mode of the data directory"
             }
         };
@@ -112,13 +116,13 @@ impl Node {
             path: data_dir.join(CONFIG_NAME),
             message,
         })?;
-        let identity = Identity::read(data_dir, seal)?;
+        let identity = Arc::new(Identity::read(data_dir, seal)?);
         let store = Store::open(
             data_dir,
             StoreConfig {
                 node_name: config.code.clone(),
                 signing_key: identity.ledger_key(),
-                retired_keys: Vec::new(),
+                retired_keys: identity.earlier_ledger_keys(),
                 schema: SCHEMA,
                 migrations: &[],
                 now_unix_s: clock.now_s(),
@@ -136,7 +140,7 @@ impl Node {
             loading: Mutex::new(()),
             workers: Workers::new(config.threads),
             rounds: Runtime::default(),
-            desk: Desk::new(&identity),
+            desk: Desk::new(Arc::clone(&identity)),
             config,
             identity,
             store,
@@ -145,6 +149,7 @@ impl Node {
         peers::refresh(&node)?;
         datasets::sweep(&node)?;
         sweep_seeds(&node)?;
+        keys::erase_due(&node)?;
         Ok(Arc::new(node))
     }
 }

@@ -1,23 +1,31 @@
 //! Peers: cards, the words that verify them, and the first authenticated reply.
 
 mod card;
+mod keys;
 mod reach;
 mod words;
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use mandorla_control::{
     ApiError, Call as _, Card, ErrorCode, PeerAdd, PeerExport, PeerList, PeerPing, PeerPong,
-    PeerRemove, PeerShow, PeerVerify, PeerView, PeerWords,
+    PeerRemove, PeerRevoke, PeerRevoked, PeerShow, PeerVerify, PeerView, PeerWords, SuspensionCode,
 };
-use mandorla_store::{ReadTx, StoreError, WriteTx};
-use mandorla_transport::PeerKey;
+use mandorla_store::{StoreError, WriteTx};
+use mandorla_transport::{CloseCode, PeerKey};
 
 pub(crate) use self::card::CardFields;
-pub(crate) use self::reach::{KnownPeers, address_of, answer_ping, note_seen};
+pub(crate) use self::keys::{
+    Admitted, accept_succession, ever_signed, in_force, keys_of_party, may_sign, names,
+    release_key_of, revoked, signing_keys,
+};
+pub(crate) use self::reach::{
+    KnownPeers, address_of, answer_ping, connect_any, connect_error, control_error, note_seen,
+};
+use crate::agreements;
 use crate::events::Event;
 use crate::failed::Failed;
+use crate::keys::end_rounds;
 use crate::node::{Caller, Node, storage};
 use crate::records::agreement::AGREEMENTS;
 use crate::records::peer::{PEERS, PeerRecord};
@@ -34,6 +42,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .call::<PeerList>()
         .call::<PeerShow>()
         .call::<PeerPing>()
+        .call::<PeerRevoke>()
         .call::<PeerRemove>()
 }
 
@@ -50,7 +59,10 @@ pub(crate) fn code_of(node: &Node, key: &PeerKey) -> Option<String> {
         .peer_keys
         .read()
         .unwrap_or_else(PoisonError::into_inner);
-    keys.get(key).cloned()
+    let admitted = keys.get(key)?;
+    admitted
+        .is_now(node.clock.now_s())
+        .then(|| admitted.code.clone())
 }
 
 /// Reads the peers' transport keys, which the network path asks for, into memory.
@@ -60,15 +72,8 @@ pub(crate) fn refresh(node: &Node) -> Result<(), StoreError> {
         .peer_keys
         .write()
         .unwrap_or_else(PoisonError::into_inner);
-    *keys = transport_keys(&node.store.read()?)?;
+    *keys = keys::admitted(&node.store.read()?)?;
     Ok(())
-}
-
-fn transport_keys(tx: &ReadTx) -> Result<HashMap<PeerKey, String>, StoreError> {
-    let peers = tx.scan_all(PEERS)?.into_iter();
-    let usable =
-        peers.filter_map(|(code, record)| Some((record.transport_key.parse().ok()?, code)));
-    Ok(usable.collect())
 }
 
 /// The own card with the address that peers reach this node by.
@@ -148,20 +153,26 @@ impl ServeBlocking for PeerAdd {
 /// The record of a card that is added. A known peer may move to another address; other keys make another peer.
 fn added(tx: &WriteTx<'_>, card: &CardFields) -> Result<(Event, PeerRecord), Failed> {
     let mut event = Event::PeerAdded;
-    let mut kept = None;
+    let mut kept: Option<PeerRecord> = None;
+    let mut former = Vec::new();
     for (code, record) in tx.scan_all(PEERS)? {
         let known = CardFields::of_record(&record);
         let same_keys = known
             .as_ref()
             .is_some_and(|known| known.keys() == card.keys());
-        if code == card.code && same_keys {
+        if code == card.code && record.revoked_at.is_some() {
+            if keys::has_had(&record, card) {
+                return Err(keys::revoked(&code).into());
+            }
+            former = keys::buried(&record);
+        } else if code == card.code && same_keys {
             event = Event::PeerUpdated;
             kept = Some(record);
         } else if code == card.code {
             let message = format!("there is a peer {code} with other keys");
             return Err(ApiError::new(ErrorCode::Exists, message)
                 .hint(format!(
-                    "call its operator; if the keys did change: mandorla peer remove {code}"
+                    "call its operator; if these are its keys now: mandorla peer revoke {code} --reason TEXT, and add the card again"
                 ))
                 .into());
         } else if known.is_some_and(|known| shares_key(card, &known)) {
@@ -171,7 +182,14 @@ fn added(tx: &WriteTx<'_>, card: &CardFields) -> Result<(Event, PeerRecord), Fai
                 .into());
         }
     }
+    if let Some(kept) = &kept {
+        former.clone_from(&kept.former);
+    }
     let record = PeerRecord {
+        sequence: kept.as_ref().map_or(0, |kept| kept.sequence),
+        last_succession: kept.as_ref().and_then(|kept| kept.last_succession.clone()),
+        revoked_at: None,
+        former,
         code: card.code.clone(),
         name: card.name.clone(),
         country: card.country.clone(),
@@ -281,6 +299,36 @@ impl ServeBlocking for PeerRemove {
     }
 }
 
+impl ServeBlocking for PeerRevoke {
+    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<PeerRevoked, ApiError> {
+        if self.reason.trim().is_empty() {
+            let message = "a revocation needs a reason";
+            return Err(ApiError::new(ErrorCode::BadRequest, message)
+                .hint(format!("mandorla peer revoke {} --reason TEXT", self.peer)));
+        }
+        let why = format!("the keys of {} were revoked", self.peer);
+        let (open, suspended) = node.store.write(|tx| {
+            let (record, open) = keys::revoke_in(node, tx, &self.peer)?;
+            let event = node
+                .event_by(Event::PeerRevoked, caller, PeerRevoke::ROLES[0])
+                .detail("peer", record.code.clone())
+                .detail("fingerprint", record.fingerprint.clone())
+                .detail("reason", self.reason.clone());
+            tx.append_ledger(event)?;
+            let why = (SuspensionCode::Incident, why.as_str());
+            let suspended = agreements::suspend_all(node, tx, Some(&self.peer), why, caller)?;
+            Ok::<_, Failed>((open, suspended))
+        })?;
+        refresh(node).map_err(storage)?;
+        node.close_connections(&open, CloseCode::REFUSED);
+        Ok(PeerRevoked {
+            ended: end_rounds(node, Some(&self.peer), &why)?,
+            peer: self.peer,
+            suspended,
+        })
+    }
+}
+
 fn view(record: &PeerRecord) -> PeerView {
     PeerView {
         code: record.code.clone(),
@@ -289,6 +337,7 @@ fn view(record: &PeerRecord) -> PeerView {
         address: record.address.clone(),
         fingerprint: record.fingerprint.clone(),
         verified: record.verified,
+        revoked: record.revoked_at.is_some(),
         last_seen: record.last_seen,
     }
 }

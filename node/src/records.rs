@@ -5,6 +5,7 @@
 pub(crate) mod agreement;
 pub(crate) mod dataset;
 pub(crate) mod hit;
+pub(crate) mod key;
 pub(crate) mod pair;
 pub(crate) mod peer;
 pub(crate) mod quota;

@@ -25,14 +25,16 @@ mod worker;
 
 use std::sync::Arc;
 
-use mandorla_protocol::ItemId;
 use mandorla_protocol::responder::Questioned;
+use mandorla_protocol::{ItemId, LocalFault, NodeKey, ProtocolError};
 use rand_core::UnwrapErr;
 
 use crate::agreements;
+use crate::events::Event;
+use crate::identity::KeySet;
 use crate::node::Node;
 use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
-use error::RoundError;
+pub(crate) use error::RoundError;
 pub(crate) use rules::Ruled;
 
 pub(crate) use calls::{end_own_round, routes};
@@ -116,7 +118,7 @@ fn keep_quiet_again(node: &Node, record: &RoundRecord) {
     };
     let peer = crate::peers::find(node, &record.peer);
     if let Some(key) = peer.ok().and_then(|peer| peer.transport_key.parse().ok()) {
-        node.keep_quiet(&key, questioned.quiet_until_ms());
+        node.keep_quiet(&key, questioned.quiet_until_ms()); // and with it every other key of this peer
     }
 }
 
@@ -148,14 +150,25 @@ pub(crate) fn hit_id(item: ItemId) -> String {
     format!("H-{}", hex::encode(&item.0[..8]))
 }
 
+/// The own key set that a round's terms name by its signing key.
+pub(crate) fn signer_of(node: &Node, key: &NodeKey) -> Result<Arc<KeySet>, RoundError> {
+    let set = node.identity.signer_for(key);
+    set.ok_or_else(|| ProtocolError::from(LocalFault::KeysErased).into())
+}
+
 /// The operating system's generator.
 pub(crate) fn os_rng() -> UnwrapErr<rand::rngs::SysRng> {
     UnwrapErr(rand::rngs::SysRng)
 }
 
-fn parse_key(text: &str) -> Result<[u8; 32], RoundError> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(text, &mut key)
-        .map_err(|_| RoundError::Storage("a peer's key cannot be read".to_owned()))?;
-    Ok(key)
+/// Ends a round at once, whatever it waits for, and forgets what could still be disclosed by it.
+pub(crate) fn end_now(node: &Node, id: &str, why: &str) -> Result<(), RoundError> {
+    let event = node.event(Event::RoundEnded).detail("why", why);
+    update::<RoundError>(node, id, &RoundState::OPEN, event, |tx, record| {
+        record.state = RoundState::Ended;
+        record.machine = None;
+        why.clone_into(&mut record.detail);
+        Ok(responder::forget(tx, record)?)
+    })?;
+    clean_up(node, id)
 }

@@ -94,6 +94,7 @@ impl Routes {
 fn routes() -> Routes {
     let routes = Routes::new();
     let routes = crate::status::routes(routes);
+    let routes = crate::keys::routes(routes);
     let routes = crate::peers::routes(routes);
     let routes = crate::agreements::routes(routes);
     let routes = crate::datasets::routes(routes);

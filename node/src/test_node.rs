@@ -19,7 +19,7 @@ pub(crate) fn node() -> (TempDir, Arc<AtomicU64>, Arc<Node>) {
     node_of("UK", "GB", |_| {})
 }
 
-/// The same of another agency, with an analyst `ana` beside the owner; `before` may change the directory first.
+/// The same of another agency, with an analyst `ana` and an authoriser `petra` beside the owner; `before` may change the directory first.
 pub(crate) fn node_of(
     code: &str,
     country: &str,
@@ -34,11 +34,13 @@ pub(crate) fn node_of(
             country: country.into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: data_dir.clone(),
-            users: vec![User {
-                name: "ana".into(),
-                roles: vec![Role::Analyst],
-                os_user: None,
-            }],
+            users: [("ana", Role::Analyst), ("petra", Role::Authoriser)]
+                .map(|(name, role)| User {
+                    name: name.into(),
+                    roles: vec![role],
+                    os_user: None,
+                })
+                .to_vec(),
         },
         None,
     )

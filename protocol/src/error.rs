@@ -115,6 +115,9 @@ pub enum QuestionFault {
 /// Something on this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LocalFault {
+    /// The round's terms name keys of this node that are erased.
+    #[error("the keys that the round's terms name are erased")]
+    KeysErased,
     /// A set is larger than any class.
     #[error("{0} elements are more than the largest class")]
     SetTooLarge(u64),
@@ -220,10 +223,13 @@ pub enum Refusal {
     /// Too much at once.
     #[error("the peer is busy")]
     Busy = 21,
+    /// A succession of keys that does not follow those known.
+    #[error("the succession of keys does not follow those that the peer knows")]
+    Succession = 22,
 }
 
 impl Refusal {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::UnknownAgreement,
         Self::NotLive,
         Self::Dates,
@@ -245,6 +251,7 @@ impl Refusal {
         Self::LocalPolicy,
         Self::Internal,
         Self::Busy,
+        Self::Succession,
     ];
 
     /// The number on the wire.

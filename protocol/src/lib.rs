@@ -39,6 +39,7 @@ mod prf;
 mod question;
 mod random;
 mod signature;
+mod succession;
 mod terms;
 
 pub mod checkpoint;
@@ -68,6 +69,7 @@ pub use question::{
 pub use signature::{
     EXPORTER_LABEL, NodeSigner, ReleaseSigner, Role, SignatureBytes, bind, verify, verify_binding,
 };
+pub use succession::{OVERLAP_MAX_S, PublicKeys, SignedSuccession, Succession, SuccessionFault};
 pub use terms::{
     CLASS_LOG2_MAX, CLOCK_SKEW_MAX_S, KEY_TYPES_MAX, KeyType, Offer, ResponderOffer, SLOTS_MAX,
     SUITE, Terms, TermsRules, agreement_digest, ledger_commitment, size_class_log2, tag_bytes,

@@ -6,6 +6,7 @@ use crate::codec::{CodecError, decode, encode};
 use crate::ids::{Digest, RoundId};
 use crate::pair_log::FactName;
 use crate::signature::SignatureBytes;
+use crate::succession::SignedSuccession;
 use crate::terms::{Offer, ResponderOffer};
 
 /// A message of the control stream. The order of the variants is the wire format.
@@ -87,6 +88,10 @@ pub enum Message {
     Refuse { code: u16 },
     /// Nothing more on this connection.
     Done,
+    /// The sender's keys are followed by new ones.
+    Succeed(Box<SignedSuccession>),
+    /// The succession is durable here.
+    Succeeded { countersignature: SignatureBytes },
 }
 
 /// The requester's receipt for an answer, of fixed size.
@@ -137,6 +142,8 @@ impl Message {
             Self::WithdrawAck => "WithdrawAck",
             Self::Refuse { .. } => "Refuse",
             Self::Done => "Done",
+            Self::Succeed(_) => "Succeed",
+            Self::Succeeded { .. } => "Succeeded",
         }
     }
 }

@@ -47,7 +47,7 @@ impl Patched {
     /// If the keys cannot be read or the socket cannot be had.
     pub fn new(identity: Identity, address: SocketAddr) -> Self {
         let directory = Arc::new(Everybody);
-        let endpoint = Endpoint::bind(address, &identity.transport, directory, Limits::default());
+        let endpoint = Endpoint::bind(address, identity.transport(), directory, Limits::default());
         Self {
             endpoint: endpoint.expect("a free port on loopback"),
             identity,
@@ -98,7 +98,7 @@ impl Patched {
                     let accepted = offered.handle_accept(half, &signature, now());
                     let accepted = accepted.expect("an honest node accepted what was offered");
                     let exporter = exporter(&connection, accepted.terms().round_id());
-                    let signer = &self.identity.signer;
+                    let signer = self.identity.signer();
                     let confirmed = accepted.confirm(&binding, &exporter, signer, &mut random());
                     let (_, message) =
                         confirmed.expect("an honest node is bound to the connection");
@@ -139,7 +139,7 @@ impl Patched {
             time: now(),
         };
         let round = Terms::new(offer, half.clone()).round_id();
-        let signer = &self.identity.signer;
+        let signer = self.identity.signer();
         let message = Message::Accept {
             offer: half,
             signature: signer.sign("mandorla/1 terms", &[&[1], &round.0]),

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use mandorla_control::{
-    Card, PeerAdd, PeerExport, PeerList, PeerPing, PeerPong, PeerRemove, PeerShow, PeerVerify,
-    PeerView, PeerWords,
+    Card, PeerAdd, PeerExport, PeerList, PeerPing, PeerPong, PeerRemove, PeerRevoke, PeerShow,
+    PeerVerify, PeerView, PeerWords,
 };
 use serde::Serialize;
 
@@ -49,6 +49,14 @@ pub(crate) enum PeerCommand {
         /// Party code of the peer
         peer: String,
     },
+    /// Take all trust from a peer's keys: its connections are refused, its rounds end, its agreements are suspended
+    Revoke {
+        /// Party code of the peer
+        peer: String,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Forget a peer that no agreement names
     Remove {
         /// Party code of the peer
@@ -83,6 +91,24 @@ pub(crate) async fn run(command: PeerCommand, cx: &Context) -> Done {
         }
         PeerCommand::Ping { peer } => {
             cx.out.object(&cx.call(&PeerPing { peer }).await?, pong)?;
+            DONE
+        }
+        PeerCommand::Revoke { peer, reason } => {
+            cx.confirm(&format!(
+                "Revoke the keys of {peer}? Its rounds end and its agreements are suspended"
+            ))?;
+            let revoked = cx.call(&PeerRevoke { peer, reason }).await?;
+            cx.out.object(&revoked, |revoked| {
+                pairs(&[
+                    ("revoked", revoked.peer.clone()),
+                    ("suspended", revoked.suspended.join(", ")),
+                    ("ended", revoked.ended.join(", ")),
+                ])
+            })?;
+            cx.out.say(&format!(
+                "next: ask its operator, by voice, for a new card; {}",
+                cx.command("peer add FILE")
+            ));
             DONE
         }
         PeerCommand::Remove { peer } => {
@@ -166,7 +192,7 @@ fn text(peer: &PeerView) -> String {
         ("country", peer.country.clone()),
         ("address", format!("{} (UDP)", peer.address)),
         ("fingerprint", peer.fingerprint.clone()),
-        ("verified", yes_no(peer.verified)),
+        ("verified", trust(peer)),
         ("last seen", when_known(peer.last_seen)),
     ])
 }
@@ -186,11 +212,19 @@ fn list(peers: &[PeerView]) -> String {
             peer.name.clone(),
             peer.address.clone(),
             peer.fingerprint.clone(),
-            yes_no(peer.verified),
+            trust(peer),
             when_known(peer.last_seen),
         ]);
     }
     table.text_or("no peers; next: mandorla peer add FILE")
+}
+
+fn trust(peer: &PeerView) -> String {
+    if peer.revoked {
+        "no, revoked".to_owned()
+    } else {
+        yes_no(peer.verified)
+    }
 }
 
 fn words_text(words: &PeerWords) -> String {
@@ -222,6 +256,7 @@ mod tests {
             address: "127.0.0.1:4433".into(),
             fingerprint: "00112233aabbccdd".into(),
             verified: false,
+            revoked: false,
             last_seen: Some(543_144_600),
         };
         let text = list(&[peer]);

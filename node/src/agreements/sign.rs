@@ -85,10 +85,8 @@ fn sign_in<C: Call>(
         return Err(wrong_state(node, &held, "signed by this node").into());
     }
     let bytes = signing_bytes(&held.agreement.hash());
-    held.record
-        .papers
-        .signatures
-        .push(own_signature(node, &bytes));
+    let signature = own_signature(node, &held.agreement, &bytes)?;
+    held.record.papers.signatures.push(signature);
     store::<C>(node, tx, &held, event, caller, &[])
 }
 
@@ -108,7 +106,7 @@ impl ServeBlocking for AgreementActivate {
             }
             require_verified(node, &held.agreement)?;
             let sequence = held.standing.activation_due();
-            state_by(node, &mut held, Statement::Activation, sequence);
+            state_by(node, &mut held, Statement::Activation, sequence)?;
             let sequence = sequence.to_string();
             let details = [("sequence", sequence.as_str())];
             store::<Self>(node, tx, &held, Event::AgreementActivated, caller, &details)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mandorla_agreement::{SUSPENSIONS_MAX, State, Statement};
-use mandorla_control::{AgreementResume, AgreementSuspend, AgreementView, ApiError, ErrorCode};
+use mandorla_control::{
+    AgreementResume, AgreementSuspend, AgreementView, ApiError, ErrorCode, SuspensionCode,
+};
 use mandorla_store::WriteTx;
 
 use super::versions::Versions;
@@ -29,22 +31,8 @@ impl ServeBlocking for AgreementSuspend {
             let newest = versions.newest().clone();
             let mut done = false;
             // An agreement that goes on under an earlier text, or would under the next one, is not suspended.
-            for mut held in versions.into_held() {
-                let Some(sequence) = suspends_with(node, &held) else {
-                    continue;
-                };
-                held.record.suspended_because.push(SuspensionRecord {
-                    sequence,
-                    code: self.code,
-                    reason: self.reason.trim().to_owned(),
-                    by: caller.name.clone(),
-                    at: node.clock.now_s(),
-                });
-                state_by(node, &mut held, Statement::Suspension, sequence);
-                let sequence = sequence.to_string();
-                let details = [("code", self.code.word()), ("sequence", &sequence)];
-                store::<Self>(node, tx, &held, Event::AgreementSuspended, caller, &details)?;
-                done = true;
+            for held in versions.into_held() {
+                done |= suspend_one(node, tx, held, (self.code, self.reason.trim()), caller)?;
             }
             if !done {
                 return Err(wrong_state(node, &newest, "suspended").into());
@@ -53,6 +41,58 @@ impl ServeBlocking for AgreementSuspend {
         })?;
         super::newest(node, &self.id).map(|held| held.view(node.code()))
     }
+}
+
+/// Suspends every agreement, or every one that names a party; returns their ids.
+pub(crate) fn suspend_all(
+    node: &Node,
+    tx: &WriteTx<'_>,
+    party: Option<&str>,
+    why: (SuspensionCode, &str),
+    caller: &Caller,
+) -> Result<Vec<String>, Failed> {
+    let mut suspended = Vec::new();
+    for versions in Versions::all(node)? {
+        let id = versions.newest().agreement.id().to_owned();
+        let mut done = false;
+        for held in versions.into_held() {
+            let names_it = |party| held.agreement.party(party).is_some();
+            if party.is_none_or(names_it) {
+                done |= suspend_one(node, tx, held, why, caller)?;
+            }
+        }
+        if done {
+            suspended.push(id);
+        }
+    }
+    Ok(suspended)
+}
+
+/// Suspends one version, if it is one that can be: with a signed statement, or for good where the key that the text names
+/// is erased.
+fn suspend_one(
+    node: &Node,
+    tx: &WriteTx<'_>,
+    mut held: Held,
+    (code, reason): (SuspensionCode, &str),
+    caller: &Caller,
+) -> Result<bool, Failed> {
+    let Some(sequence) = suspends_with(node, &held) else {
+        return Ok(false);
+    };
+    held.record.suspended_because.push(SuspensionRecord {
+        sequence,
+        code,
+        reason: reason.to_owned(),
+        by: caller.name.clone(),
+        at: node.clock.now_s(),
+    });
+    let stated = state_by(node, &mut held, Statement::Suspension, sequence);
+    held.record.suspended_for_good |= stated.is_err();
+    let sequence = sequence.to_string();
+    let details = [("code", code.word()), ("sequence", &sequence)];
+    store::<AgreementSuspend>(node, tx, &held, Event::AgreementSuspended, caller, &details)?;
+    Ok(true)
 }
 
 /// The sequence of the suspension that this node signs now, if one is due for this version.
@@ -84,7 +124,7 @@ impl ServeBlocking for AgreementResume {
                 if statement == Statement::Activation {
                     require_verified(node, &held.agreement)?;
                 }
-                state_by(node, &mut held, statement, sequence);
+                state_by(node, &mut held, statement, sequence)?;
                 let sequence = sequence.to_string();
                 let details = [("sequence", sequence.as_str())];
                 store::<Self>(node, tx, &held, Event::AgreementResumed, caller, &details)?;

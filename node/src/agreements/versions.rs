@@ -35,6 +35,12 @@ impl Versions {
             held.state = held
                 .standing
                 .state(held.pilot_required(), superseded, expired);
+            let may_be = held
+                .state
+                .may_become(State::Suspended, held.pilot_required());
+            if held.record.suspended_for_good && may_be {
+                held.state = State::Suspended;
+            }
             held.in_force = index == in_force;
         }
         Ok(Some(Self(versions)))

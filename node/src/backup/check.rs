@@ -19,6 +19,7 @@ use super::error::BackupError;
 use super::format::{End, Item, ItemReader, Manifest};
 use super::stream::SealedReader;
 use crate::config::CONFIG_NAME;
+use crate::peers;
 use crate::records::SCHEMA;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PairLogRecord};
 use crate::records::peer::{PEERS, PeerRecord};
@@ -260,7 +261,8 @@ pub(super) fn signing_keys(manifest: &Manifest) -> Result<Vec<NodeKey>, BackupEr
 /// Recomputes each pair log from its facts.
 pub(super) struct PairLogs {
     own: Vec<NodeKey>,
-    peers: BTreeMap<String, Option<NodeKey>>,
+    /// Every signing key that a peer ever had.
+    peers: BTreeMap<String, Vec<NodeKey>>,
     logs: BTreeMap<String, (PairLogRecord, Frontier)>,
 }
 
@@ -282,7 +284,8 @@ impl PairLogs {
         const BAD: BackupError = BackupError::Content("a row of a pair log cannot be read");
         if table.name() == PEERS.name() {
             let peer: PeerRecord = serde_json::from_slice(value).map_err(|_| BAD)?;
-            self.peers.insert(peer.code, peer.signing_key.parse().ok());
+            let keys = peers::signing_keys(&peer);
+            self.peers.insert(peer.code, keys);
         } else if table.name() == PAIR_LOGS.name() {
             let name = key.as_str().ok_or(BAD)?.to_owned();
             let record = serde_json::from_slice(value).map_err(|_| BAD)?;
@@ -358,7 +361,7 @@ impl PairLogs {
         }
         match self.peers.get(peer) {
             None => Ok(false),
-            Some(key) if key.as_ref().is_some_and(by) => Ok(true),
+            Some(keys) if keys.iter().any(by) => Ok(true),
             Some(_) => Err("its checkpoint is not signed by the peer"),
         }
     }

@@ -16,6 +16,7 @@ use crate::datasets::GENERATIONS;
 use crate::records::agreement::AGREEMENTS;
 use crate::records::dataset::{DATASETS, SUBJECTS};
 use crate::records::hit::{HIT_ROUNDS, HITS, HitRecord, RELEASED};
+use crate::records::key::SUCCESSIONS;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING};
 use crate::records::peer::PEERS;
 use crate::records::quota::{EVALUATIONS, SPENT};
@@ -64,6 +65,7 @@ const fn filtered(table: AnyTable, filter: Filter) -> Content {
 /// Every table in a backup, in the order of the file.
 pub(super) const CONTENTS: &[Content] = &[
     whole(PEERS.any()),
+    whole(SUCCESSIONS.any()),
     whole(AGREEMENTS.any()),
     whole(DATASETS.any()),
     whole(GENERATIONS.any()),

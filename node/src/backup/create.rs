@@ -124,7 +124,7 @@ pub(super) fn write(
     write_files(node, &mut items)?;
     write_ledger(node, &at, &mut items)?;
     let mut rows = BTreeMap::new();
-    let mut pairs = PairLogs::new(vec![node.identity.node_key()]);
+    let mut pairs = PairLogs::new(node.identity.signing_keys());
     for content in CONTENTS {
         let count = write_table(&at, content, &mut items, &mut pairs)?;
         rows.insert(content.table.name().to_owned(), count);
@@ -191,7 +191,10 @@ fn manifest(node: &Node, at: &Snapshot) -> Result<Manifest, BackupError> {
         signing_key: node.identity.node_key().to_string(),
         transport_key: node.identity.transport_key().to_string(),
         release_key: hex::encode(node.identity.release_key()),
-        retired_signing_keys: Vec::new(),
+        retired_signing_keys: node.identity.signing_keys()[1..]
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         ledger_entries: ledger.size(),
         ledger_root: hex::encode(ledger.root()),
         open_rounds: at.open.len() as u64,
@@ -218,7 +221,9 @@ fn write_ledger<W: Write>(
     let ledger = at.tx.ledger()?;
     let mut check = LedgerCheck::new(LedgerVerifier {
         node_name: node.code().to_owned(),
-        keys: vec![node.identity.ledger_key().verifying_key()],
+        keys: std::iter::once(node.identity.ledger_key().verifying_key())
+            .chain(node.identity.earlier_ledger_keys())
+            .collect(),
     });
     for seq in 0..ledger.size() {
         let leaf = ledger.leaf_bytes(seq)?;

@@ -83,7 +83,7 @@ pub fn restore(
         StoreConfig {
             node_name: view.node.clone(),
             signing_key: identity.ledger_key(),
-            retired_keys: Vec::new(),
+            retired_keys: identity.earlier_ledger_keys(),
             schema: SCHEMA,
             migrations: &[],
             now_unix_s: now_s,

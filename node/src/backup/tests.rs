@@ -153,7 +153,7 @@ fn pair_log(node: &Node) -> (PairLogRecord, Vec<Vec<u8>>) {
     let log = PairLog::with_tree(node.identity.node_key(), NodeKey([9; 32]), tree.clone());
     let record = PairLogRecord {
         tree: hex::encode(tree.to_bytes()),
-        note: Some(log.offer_note(&node.identity.signer)),
+        note: Some(log.offer_note(node.identity.signer())),
         in_flight: None,
         restored: false,
     };
@@ -559,9 +559,7 @@ fn sealed_keys_need_their_secret_and_stay_sealed() {
     let seal = Seal::wrapping_key(Zeroizing::new([5; 32]));
     fs::copy(world.keys(), keys.join("keys.toml")).unwrap();
     let plain = crate::identity::Identity::read(&keys, None).unwrap();
-    plain
-        .write_sealed(&keys, Some(&seal), &mut os_rng())
-        .unwrap();
+    plain.write_sealed(Some(&seal)).unwrap();
     let keys = keys.join("keys.toml");
     let clock = Clock::Manual(Arc::clone(&world.clock));
     let with =

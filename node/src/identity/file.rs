@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{IdentityError, SEEDS_BYTES};
+use super::{IdentityError, Ring};
 use crate::permissions;
 use crate::seal::{Seal, SealError, SealKind};
 
@@ -17,7 +17,7 @@ use crate::seal::{Seal, SealError, SealKind};
 pub(crate) const KEYS_NAME: &str = "keys.toml";
 /// Name that a new file has until it is whole.
 const FRESH_NAME: &str = "keys.toml~";
-/// What the seeds are sealed for.
+/// What the ring is sealed for.
 const PURPOSE: &str = "mandorla/1 node keys";
 const NOT_SEALED: &str = "none";
 
@@ -56,6 +56,11 @@ impl KeyFile {
         Ok(Self { path, seal, keys })
     }
 
+    /// That its content is none of this version.
+    pub(super) fn invalid(&self) -> IdentityError {
+        invalid(&self.path)
+    }
+
     /// How it is sealed. The word in the file must be what the bytes say.
     pub(super) fn kind(&self) -> Result<Option<SealKind>, IdentityError> {
         if self.seal == NOT_SEALED {
@@ -67,11 +72,8 @@ impl KeyFile {
         }
     }
 
-    /// The seeds.
-    pub(super) fn open(
-        &self,
-        seal: Option<&Seal>,
-    ) -> Result<Zeroizing<[u8; SEEDS_BYTES]>, IdentityError> {
+    /// The ring.
+    pub(super) fn open(&self, seal: Option<&Seal>) -> Result<Ring, IdentityError> {
         let plain = match (self.kind()?, seal) {
             (None, _) => self.keys.clone(),
             (Some(kind), None) => {
@@ -91,24 +93,19 @@ impl KeyFile {
                     })?
             }
         };
-        let mut seeds = Zeroizing::new([0; SEEDS_BYTES]);
-        if plain.len() != seeds.len() {
-            return Err(invalid(&self.path));
-        }
-        seeds.copy_from_slice(&plain);
-        Ok(seeds)
+        Ring::from_bytes(&plain).ok_or_else(|| invalid(&self.path))
     }
 }
 
 /// Writes the first key file of a directory; refuses to replace one.
 pub(super) fn create(
     data_dir: &Path,
-    seeds: &[u8; SEEDS_BYTES],
+    ring: &Ring,
     seal: Option<&Seal>,
     rng: &mut impl CryptoRng,
 ) -> Result<(), IdentityError> {
     let path = data_dir.join(KEYS_NAME);
-    let text = text(seeds, seal, rng);
+    let text = text(ring, seal, rng);
     let write = || {
         let mut out = OpenOptions::new()
             .write(true)
@@ -126,13 +123,13 @@ pub(super) fn create(
 /// file system still keeps it in the same place.
 pub(super) fn replace(
     data_dir: &Path,
-    seeds: &[u8; SEEDS_BYTES],
+    ring: &Ring,
     seal: Option<&Seal>,
     rng: &mut impl CryptoRng,
 ) -> Result<(), IdentityError> {
     let path = data_dir.join(KEYS_NAME);
     let fresh = data_dir.join(FRESH_NAME);
-    let text = text(seeds, seal, rng);
+    let text = text(ring, seal, rng);
     let write = || {
         let mut old = OpenOptions::new().write(true).open(&path)?;
         let mut out = OpenOptions::new()
@@ -157,15 +154,12 @@ fn overwrite(file: &mut File) -> io::Result<()> {
     file.sync_all()
 }
 
-fn text(
-    seeds: &[u8; SEEDS_BYTES],
-    seal: Option<&Seal>,
-    rng: &mut impl CryptoRng,
-) -> Zeroizing<String> {
+fn text(ring: &Ring, seal: Option<&Seal>, rng: &mut impl CryptoRng) -> Zeroizing<String> {
+    let plain = ring.to_bytes();
     let (word, keys) = match seal {
-        None => (NOT_SEALED, Zeroizing::new(hex::encode(seeds))),
+        None => (NOT_SEALED, Zeroizing::new(hex::encode(&*plain))),
         Some(seal) => {
-            let sealed = seal.seal(PURPOSE, seeds, rng);
+            let sealed = seal.seal(PURPOSE, &plain, rng);
             (seal.kind().word(), Zeroizing::new(hex::encode(sealed)))
         }
     };

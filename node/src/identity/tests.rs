@@ -41,7 +41,7 @@ fn sealed_keys_open_with_their_secret_and_stand_nowhere_in_the_file() {
         assert_eq!(public(&read), public(&identity));
         assert_eq!(read.sealed(), Some(seal.kind()));
         assert_eq!(seal_of(dir.path()).unwrap(), Some(seal.kind()));
-        let seed = hex::encode(identity.signer.signing_key().as_bytes());
+        let seed = hex::encode(identity.current().signer.signing_key().as_bytes());
         assert!(!text(&dir).contains(&seed));
     }
 }
@@ -95,10 +95,7 @@ fn sealing_anew_keeps_the_keys_and_leaves_no_old_file() {
     let plain = text(&dir);
     let held_open = std::fs::File::open(dir.path().join(KEYS_NAME)).unwrap();
     let seal = seal("six words picked at random");
-    let mut rng = StdRng::seed_from_u64(10);
-    identity
-        .write_sealed(dir.path(), Some(&seal), &mut rng)
-        .unwrap();
+    identity.write_sealed(Some(&seal)).unwrap();
     let read = Identity::read(dir.path(), Some(&seal)).unwrap();
     assert_eq!(public(&read), public(&identity));
     let names: Vec<_> = std::fs::read_dir(dir.path())
@@ -111,7 +108,7 @@ fn sealing_anew_keeps_the_keys_and_leaves_no_old_file() {
     std::io::Read::read_to_string(&mut &held_open, &mut left).unwrap();
     assert_eq!(left, "\0".repeat(plain.len()));
 
-    identity.write_sealed(dir.path(), None, &mut rng).unwrap();
+    read.write_sealed(None).unwrap();
     assert!(Identity::read(dir.path(), None).is_ok());
 }
 
@@ -124,4 +121,44 @@ fn a_key_file_that_others_can_read_is_refused_with_the_command_that_closes_it() 
     assert_eq!(error.code(), ErrorCode::OpenToOthers);
     assert_eq!(error.hint(), format!("chmod 600 {}", path.display()));
     assert!(error.to_string().contains("644"));
+}
+
+#[test]
+fn rings_go_through_their_states_and_keep_public_keys_of_what_is_erased() {
+    let (dir, identity) = made(None);
+    let old = identity.current().public();
+    let next = identity
+        .change(|ring| {
+            ring.add(KeyState::Next, &mut StdRng::seed_from_u64(11));
+            ring.find(KeyState::Next).unwrap()
+        })
+        .unwrap();
+    // Until it is promoted, the next start goes on with the old keys.
+    let read = Identity::read(dir.path(), None).unwrap();
+    assert_eq!(read.current().public(), old);
+    identity.change(|ring| ring.promote(500)).unwrap();
+    let read = Identity::read(dir.path(), None).unwrap();
+    assert_eq!(read.current().public(), next.public);
+    assert_eq!(read.current().sequence(), 1);
+    assert!(read.signer_for(&NodeKey(old.signing)).is_some());
+    assert_eq!(read.trusted(), [next.public, old]);
+
+    read.change(|ring| ring.erase(0)).unwrap();
+    read.forget(0);
+    assert!(read.signer_for(&NodeKey(old.signing)).is_none());
+    let plain = text(&dir);
+    let seed = hex::encode(identity.current().signer.signing_key().as_bytes());
+    assert!(!plain.contains(&seed));
+    let read = Identity::read(dir.path(), None).unwrap();
+    assert!(read.signer_for(&NodeKey(old.signing)).is_none());
+    assert_eq!(read.trusted(), [next.public, old]);
+    assert_eq!(read.earlier_ledger_keys().len(), 1);
+
+    read.change(|ring| ring.revoke(&mut StdRng::seed_from_u64(12)))
+        .unwrap();
+    let read = Identity::read(dir.path(), None).unwrap();
+    assert_eq!(read.trusted().len(), 1);
+    assert!(!read.trusted()[0].shares_with(&old));
+    assert!(!read.trusted()[0].shares_with(&next.public));
+    assert_eq!(read.earlier_ledger_keys().len(), 2);
 }

@@ -2,6 +2,7 @@
 
 use ed25519_dalek::VerifyingKey;
 use mandorla_kernels::framed_sha256;
+use mandorla_protocol::PublicKeys;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -92,6 +93,15 @@ impl CardFields {
             transport_key: key(&record.transport_key)?,
             release_key: key(&record.release_key)?,
         })
+    }
+
+    /// The keys as the protocol has them.
+    pub(crate) fn public_keys(&self) -> PublicKeys {
+        PublicKeys {
+            signing: self.signing_key,
+            transport: self.transport_key,
+            release: self.release_key,
+        }
     }
 
     /// Reads and checks a card.

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use mandorla_control::{ApiError, ErrorCode, PeerPong};
 use mandorla_protocol::{CLOCK_SKEW_MAX_S, Message};
 use mandorla_store::StoreError;
-use mandorla_transport::{Admission, CloseCode, ConnectError, Connection, PeerDirectory, PeerKey};
+use mandorla_transport::{
+    Admission, CloseCode, ConnectError, Connection, Endpoint, PeerDirectory, PeerKey,
+};
 use rand::Rng as _;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use super::keys;
 use crate::control_stream::{ControlError, ControlStream};
 use crate::node::Node;
 use crate::records::peer::{PEERS, PeerRecord};
@@ -73,32 +76,58 @@ impl Node {
         open.push(connection.clone());
     }
 
-    /// Closes every connection of a peer.
+    /// Closes every connection of the peer with this key.
     pub(crate) fn close_connections_of(&self, key: &PeerKey) {
+        self.close_connections(&keys::keys_beside(self, key), CloseCode::QUIET);
+    }
+
+    /// Closes every connection made with one of these keys.
+    pub(crate) fn close_connections(&self, keys: &[PeerKey], code: CloseCode) {
         let open = self
             .connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for connection in open.iter().filter(|connection| connection.peer() == *key) {
-            connection.close(CloseCode::QUIET, "");
+        for connection in open.iter().filter(|open| keys.contains(&open.peer())) {
+            connection.close(code, "");
         }
     }
 
-    /// Takes no connection from this peer until then, Unix milliseconds.
+    /// Takes no connection from the peer with this key until then, Unix milliseconds.
     pub(crate) fn keep_quiet(&self, key: &PeerKey, until_ms: u64) {
+        let all = keys::keys_beside(self, key);
         let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
-        quiet.insert(*key, until_ms);
+        quiet.extend(all.into_iter().map(|key| (key, until_ms)));
     }
 }
 
-/// Where a peer listens, and the key that it must prove there.
-pub(crate) async fn address_of(node: &Node, code: &str) -> Result<(SocketAddr, PeerKey), ApiError> {
+/// Where a peer listens, and the keys of which it must prove one there: the present one first, then those whose overlap
+/// has not ended.
+pub(crate) async fn address_of(
+    node: &Node,
+    code: &str,
+) -> Result<(SocketAddr, Vec<PeerKey>), ApiError> {
     let record = super::find(node, code)?;
-    let key: PeerKey = record
-        .transport_key
-        .parse()
-        .map_err(|_| super::damaged(code))?;
-    Ok((resolve(node, &record).await?, key))
+    let keys = keys::transport_keys_of(&record, node.clock.now_s());
+    if keys.is_empty() {
+        return Err(keys::revoked(code));
+    }
+    Ok((resolve(node, &record).await?, keys))
+}
+
+/// Connects to the holder of the first of these keys that answers with it.
+pub(crate) async fn connect_any(
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    keys: &[PeerKey],
+) -> Result<Connection, ConnectError> {
+    let (last, others) = keys.split_last().expect("a peer has a key");
+    for key in others {
+        match endpoint.connect(address, key).await {
+            Err(ConnectError::WrongKey { .. }) => {}
+            done => return done,
+        }
+    }
+    endpoint.connect(address, last).await
 }
 
 /// The first address of the peer's host that this node's socket can send to.
@@ -123,14 +152,13 @@ async fn resolve(node: &Node, record: &PeerRecord) -> Result<SocketAddr, ApiErro
 
 /// Connects, asks, and waits for the first authenticated reply.
 pub(super) async fn ping(node: &Node, code: &str) -> Result<PeerPong, ApiError> {
-    let (address, key) = address_of(node, code).await?;
+    let (address, keys) = address_of(node, code).await?;
     let endpoint = node.endpoint.get().ok_or_else(|| {
         ApiError::new(ErrorCode::Unreachable, "this node does not listen yet")
             .hint("mandorla status")
     })?;
     let begin = Instant::now();
-    let connection = endpoint
-        .connect(address, &key)
+    let connection = connect_any(endpoint, address, &keys)
         .await
         .map_err(|error| connect_error(code, &error))?;
     let nonce: u64 = rand::rng().next_u64();
@@ -238,7 +266,8 @@ pub(crate) fn connect_error(code: &str, error: &ConnectError) -> ApiError {
     ApiError::new(number, format!("{code}: {error}")).hint(hint)
 }
 
-fn control_error(code: &str, error: &ControlError) -> ApiError {
+/// What a failed exchange means to the operator.
+pub(crate) fn control_error(code: &str, error: &ControlError) -> ApiError {
     let number = match error {
         ControlError::Line(_) | ControlError::TimedOut(_) => ErrorCode::PeerUnreachable,
         ControlError::Refused(_) => ErrorCode::PeerRefused,
@@ -263,12 +292,16 @@ mod tests {
             name: "Fictional agency".into(),
             country: "RS".into(),
             address: "127.0.0.1:1".into(),
-            signing_key: String::new(),
+            signing_key: TransportKey::from_seed([17; 32]).public().to_string(),
             transport_key: key.to_string(),
-            release_key: String::new(),
+            release_key: TransportKey::from_seed([18; 32]).public().to_string(),
             fingerprint: String::new(),
             verified: false,
             last_seen: None,
+            sequence: 0,
+            former: Vec::new(),
+            revoked_at: None,
+            last_succession: None,
         };
         let put = |tx: &mandorla_store::WriteTx<'_>| tx.put(PEERS, "RS", &record);
         node.store.write_unlogged(put).unwrap();

@@ -13,6 +13,9 @@ pub(crate) struct AgreementRecord {
     pub papers: AgreementPapers,
     /// Why this node suspended it; stays here.
     pub suspended_because: Vec<SuspensionRecord>,
+    /// This node suspended it when it had no key any more to say so with: only a new version goes on.
+    #[serde(default)]
+    pub suspended_for_good: bool,
 }
 
 /// Why this node suspended an agreement.
@@ -39,6 +42,7 @@ impl AgreementRecord {
         Self {
             papers,
             suspended_because: Vec::new(),
+            suspended_for_good: false,
         }
     }
 }

@@ -44,7 +44,11 @@ impl ServeBlocking for ReviewApprove {
                     .hint("mandorla round propose")
                     .into());
             }
-            let approval = node.desk.approve(question.summary());
+            let own = question.terms().offer().requester;
+            let approval = node
+                .desk
+                .approve(&own, question.summary())
+                .map_err(internal)?;
             let seeking = question.approve(&approval).map_err(internal)?;
             record.state = RoundState::Sending;
             record.set_machine(&seeking);

@@ -1,23 +1,29 @@
 //! The holder of the release key.
 
+use std::sync::Arc;
+
 use mandorla_protocol::responder::Questioned;
 use mandorla_protocol::{
-    LocalFault, QuestionApproval, QuestionSummary, Release, ReleaseSigner, ReleasedItem,
+    LocalFault, NodeKey, QuestionApproval, QuestionSummary, Release, ReleaseSigner, ReleasedItem,
 };
 
 use crate::identity::Identity;
 
-/// Makes approvals and released items; lives in the review module alone.
-pub(crate) struct Desk(ReleaseSigner);
+/// Makes approvals and released items; lives in the review module alone, and nothing else asks for release keys.
+pub(crate) struct Desk(Arc<Identity>);
 
 impl Desk {
-    pub(crate) fn new(identity: &Identity) -> Self {
-        Self(identity.desk_signer())
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        Self(identity)
     }
 
-    /// An authoriser approved sending this question.
-    pub(super) fn approve(&self, summary: QuestionSummary) -> QuestionApproval {
-        QuestionApproval::approve(summary, &self.0)
+    /// An authoriser approved sending this question, in a round whose terms name this own key.
+    pub(super) fn approve(
+        &self,
+        own: &NodeKey,
+        summary: QuestionSummary,
+    ) -> Result<QuestionApproval, LocalFault> {
+        Ok(QuestionApproval::approve(summary, &self.signer(own)?))
     }
 
     /// An authoriser released this hit.
@@ -26,6 +32,13 @@ impl Desk {
         questioned: &Questioned,
         release: &Release<'_>,
     ) -> Result<ReleasedItem, LocalFault> {
-        questioned.release(release, &self.0)
+        let own = questioned.terms().offer().responder;
+        questioned.release(release, &self.signer(&own)?)
+    }
+
+    /// The release key that belongs to a signing key of this node.
+    fn signer(&self, own: &NodeKey) -> Result<ReleaseSigner, LocalFault> {
+        let set = self.0.signer_for(own).ok_or(LocalFault::KeysErased)?;
+        Ok(set.desk_signer())
     }
 }

@@ -77,7 +77,7 @@ fn resolve(node: &Node, request: &RoundRequest) -> Result<Resolved, Unresolved> 
     agreements::check_parties(node, &agreement).map_err(refused(Broken::new("party", "party")))?;
     let ruled = Ruled::new(agreement, state, node.code(), &request.peer);
     ruled
-        .terms_rules()
+        .terms_rules(node, None)
         .map_err(refused(Broken::new("direction", "limits")))?;
     let dataset = node
         .store
@@ -178,7 +178,7 @@ impl Serve for RoundPlan {
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
             .map_err(storage)?;
         let refusals = refusal(node, &self.round, &resolved, index.subjects()).map_err(storage)?;
-        let terms = resolved.ruled.terms_rules()?;
+        let terms = resolved.ruled.terms_rules(node, None)?;
         let cells = 1_u64
             << size_class_log2(index.incidences()).unwrap_or(mandorla_protocol::CLASS_LOG2_MAX);
         let cell_bytes = u64::from(terms.tag_bytes()) + mandorla_protocol::PAYLOAD_BYTES as u64;

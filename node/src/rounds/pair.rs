@@ -11,9 +11,12 @@ use mandorla_store::{StoreError, WriteTx};
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
 use crate::node::Node;
+use crate::peers;
 use crate::records::pair::{OfferRecord, PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
+use crate::records::peer::PEERS;
 use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
+use crate::rounds::signer_of;
 
 /// The log that a round's facts go into.
 pub(crate) fn log_name(peer: &str, side: Side) -> String {
@@ -104,12 +107,12 @@ async fn offer(
         return Err(RoundError::NotAllowed(why.to_owned()));
     }
     if let Some(in_flight) = record.in_flight {
-        exchange(node, stream, &name, terms, in_flight).await?;
+        exchange(node, stream, &name, in_flight).await?;
     }
     let Some(offer) = prepare(node, &name, terms)? else {
         return Ok(());
     };
-    exchange(node, stream, &name, terms, offer).await
+    exchange(node, stream, &name, offer).await
 }
 
 fn read(node: &Node, name: &str) -> Result<PairLogRecord, StoreError> {
@@ -143,7 +146,7 @@ fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>
         }
         let offer = OfferRecord {
             facts,
-            note: log.offer_note(&node.identity.signer),
+            note: log.offer_note(&signer_of(node, &terms.offer().requester)?.signer),
         };
         record.in_flight = Some(offer.clone());
         tx.put(PAIR_LOGS, name, &record)?;
@@ -167,7 +170,6 @@ async fn exchange(
     node: &Node,
     stream: &mut ControlStream,
     name: &str,
-    terms: &Terms,
     offer: OfferRecord,
 ) -> Result<(), RoundError> {
     let facts = offer
@@ -195,7 +197,9 @@ async fn exchange(
     };
     node.store.write_unlogged(|tx| {
         let record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
-        let mut log = load_for(&record, terms)?;
+        // Those of an offer from before a succession are not those of this round.
+        let (requester, responder) = keys_in(&offer.note).ok_or_else(damaged)?;
+        let mut log = load(&record, requester, responder).ok_or_else(damaged)?;
         let leaves = take(tx, name, &offer.facts)?.ok_or_else(damaged)?;
         append(tx, name, &mut log, &leaves)?;
         let note = log.complete_note(&offer.note, &line)?;
@@ -208,7 +212,6 @@ async fn exchange(
 pub(crate) fn countersign(
     node: &Node,
     peer: &str,
-    requester: NodeKey,
     facts: &[FactName],
     note: &str,
 ) -> Result<Message, RoundError> {
@@ -223,8 +226,21 @@ pub(crate) fn countersign(
             let why = "the pair log comes from a backup and has not been reconciled";
             return Err(RoundError::NotAllowed(why.to_owned()));
         }
-        let mut log = load(&record, requester, node.identity.node_key()).ok_or_else(damaged)?;
-        let signer = &node.identity.signer;
+        // The origin says whose signatures it is for; they must be the peer's and this node's.
+        let (requester, responder) =
+            keys_in(note).ok_or(PeerFault::PairLog("the checkpoint names no two keys"))?;
+        let known_peer = tx.find(PEERS, peer)?;
+        if !known_peer.is_some_and(|record| peers::may_sign(&record, &requester)) {
+            return Err(PeerFault::PairLog("the checkpoint is of another requester").into());
+        }
+        let own = node
+            .identity
+            .signer_for(&responder)
+            .ok_or(PeerFault::PairLog(
+                "the checkpoint is for another responder",
+            ))?;
+        let mut log = load(&record, requester, responder).ok_or_else(damaged)?;
+        let signer = &own.signer;
         let known = record
             .note
             .as_deref()
@@ -310,6 +326,13 @@ fn mark(tx: &WriteTx<'_>, name: &str) -> Result<(), StoreError> {
     let mut record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
     record.restored = true;
     tx.put(PAIR_LOGS, name, &record)
+}
+
+/// The two keys that a checkpoint's origin names: the requester's and the responder's.
+pub(super) fn keys_in(note: &str) -> Option<(NodeKey, NodeKey)> {
+    let origin = note.lines().next()?.strip_prefix("mandorla/pair/")?;
+    let (requester, responder) = origin.split_once('/')?;
+    Some((requester.parse().ok()?, responder.parse().ok()?))
 }
 
 fn load_for(record: &PairLogRecord, terms: &Terms) -> Result<PairLog, RoundError> {

@@ -1,13 +1,16 @@
 //! Recomputing pair logs from their leaves, and checking both signatures of the last checkpoint.
 
 use mandorla_control::PairLogView;
+use mandorla_protocol::NodeKey;
 use mandorla_protocol::checkpoint::{Checkpoint, SignedNote};
 use mandorla_protocol::merkle::{Frontier, leaf_hash};
 use mandorla_store::{ReadTx, StoreError};
 
 use crate::node::Node;
+use crate::peers;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
 use crate::records::peer::PEERS;
+use crate::rounds::pair;
 
 /// Every pair log as it is, and what is wrong with any.
 pub(crate) fn audit(node: &Node) -> Result<(Vec<PairLogView>, Vec<String>), StoreError> {
@@ -90,13 +93,17 @@ fn check_note(
     if checkpoint.size() != tree.size() || *checkpoint.root() != tree.root() {
         return Err("its checkpoint is of another state".to_owned());
     }
-    let peers_key = tx
-        .find(PEERS, peer)
-        .ok()
-        .flatten()
-        .and_then(|record| record.signing_key.parse().ok())
-        .ok_or("the peer's card is gone")?;
-    for key in [node.identity.node_key(), peers_key] {
+    let (requester, responder) = pair::keys_in(note).ok_or("its checkpoint names no two keys")?;
+    let record = tx.find(PEERS, peer).ok().flatten();
+    let record = record.ok_or("the peer's card is gone")?;
+    let is_own = |key: &NodeKey| node.identity.ever_signed(key);
+    let is_peers = |key: &NodeKey| peers::ever_signed(&record, key);
+    let of_both = (is_own(&requester) && is_peers(&responder))
+        || (is_peers(&requester) && is_own(&responder));
+    if !of_both {
+        return Err("its checkpoint is of other nodes' keys".to_owned());
+    }
+    for key in [requester, responder] {
         let verifying =
             ed25519_dalek::VerifyingKey::from_bytes(&key.0).map_err(|_| "a key is not valid")?;
         signed

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use mandorla_protocol::EndReason;
 use mandorla_protocol::requester::PendingQuestion;
-use mandorla_transport::{Connection, PeerKey};
+use mandorla_transport::Connection;
 use tokio::time::sleep;
 
 use crate::events::Event;
@@ -116,9 +116,9 @@ async fn step(node: &Arc<Node>, record: &RoundRecord) -> Result<(), RoundError> 
 
 /// Connects to the peer of a round.
 pub(crate) async fn connect(node: &Node, record: &RoundRecord) -> Result<Connection, RoundError> {
-    let (address, key): (_, PeerKey) = peers::address_of(node, &record.peer).await?;
+    let (address, keys) = peers::address_of(node, &record.peer).await?;
     let endpoint = node.endpoint.get().ok_or(RoundError::Stopping)?;
-    Ok(endpoint.connect(address, &key).await?)
+    Ok(peers::connect_any(endpoint, address, &keys).await?)
 }
 
 /// Adds what a connection carried to the round's byte counts.

@@ -17,7 +17,7 @@ mod slots;
 use std::sync::Arc;
 
 use mandorla_protocol::{
-    EXPORTER_LABEL, LocalFault, Message, NodeKey, PeerFault, ProtocolError, Refusal, Role, RoundId,
+    EXPORTER_LABEL, LocalFault, Message, PeerFault, ProtocolError, Refusal, Role, RoundId,
     SignatureBytes, bind, verify_binding,
 };
 use mandorla_transport::{CloseCode, Connection};
@@ -29,7 +29,7 @@ use crate::records::peer::PeerRecord;
 use crate::records::round::{ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 use crate::rounds::update::{find, note};
-use crate::rounds::{pair, parse_key};
+use crate::rounds::{pair, signer_of};
 
 pub(crate) use slots::drive;
 
@@ -96,12 +96,18 @@ async fn converse(
                 offer::handle(node, connection, peer, &mut stream, offer, round).await
             }
             Message::PairOffer { facts, checkpoint } => {
-                let requester = NodeKey(parse_key(&peer.signing_key)?);
-                match pair::countersign(node, &peer.code, requester, &facts, &checkpoint) {
+                match pair::countersign(node, &peer.code, &facts, &checkpoint) {
                     Ok(accept) => stream.send(&accept).await.map_err(RoundError::from),
                     Err(error) => Err(error),
                 }
             }
+            Message::Succeed(signed) => match peers::accept_succession(node, &peer.code, &signed) {
+                Ok(countersignature) => stream
+                    .send(&Message::Succeeded { countersignature })
+                    .await
+                    .map_err(RoundError::from),
+                Err(error) => Err(error),
+            },
             Message::Resume { round_id, binding } => {
                 resume(
                     node,
@@ -116,7 +122,10 @@ async fn converse(
             }
             other => match round.as_deref() {
                 Some(id) => in_round(node, connection, &mut stream, id, other).await,
-                None => Err(unexpected(&other, "Ping, Offer, PairOffer or Resume")),
+                None => Err(unexpected(
+                    &other,
+                    "Ping, Offer, PairOffer, Succeed or Resume",
+                )),
             },
         };
         match outcome {
@@ -154,7 +163,8 @@ async fn resume(
         &exporter,
         binding,
     )?;
-    let binding = bind(&node.identity.signer, Role::Responder, round_id, &exporter);
+    let own = signer_of(node, &terms.offer().responder)?;
+    let binding = bind(&own.signer, Role::Responder, round_id, &exporter);
     stream.send(&Message::Resumed { binding }).await?;
     *round = Some(id);
     match record.state {
@@ -244,6 +254,15 @@ pub(super) fn end_if_culprit(node: &Node, record: &RoundRecord, error: &RoundErr
     if over && let Err(failed) = evaluate::end(node, record, &error.to_string()) {
         tracing::error!(round = %record.id, error = %failed, "a round could not be ended");
     }
+}
+
+/// Forgets chunks and undecided hits of a round that ends, and the hit keys of the others.
+pub(crate) fn forget(
+    tx: &mandorla_store::WriteTx<'_>,
+    record: &RoundRecord,
+) -> Result<(), mandorla_store::StoreError> {
+    evaluate::forget_chunks(tx, record)?;
+    slots::forget_hits(tx, record)
 }
 
 /// Matches a question that a restart interrupted.

@@ -8,8 +8,11 @@ use mandorla_control::{ApiError, ErrorCode};
 use mandorla_linkage::Field;
 use mandorla_protocol::{Digest, NodeKey, Terms, TermsRules, size_class_log2};
 use mandorla_store::{LedgerEvent, StoreError, WriteTx};
+use mandorla_transport::PeerKey;
 
+use crate::agreements;
 use crate::node::Node;
+use crate::peers;
 use crate::records::dataset::DatasetRecord;
 use crate::records::quota;
 use crate::records::round::{ROUNDS, RoundRecord, Side};
@@ -38,8 +41,28 @@ impl Ruled {
         }
     }
 
-    /// What both machines hold an offer against.
-    pub(crate) fn terms_rules(&self) -> Result<TermsRules, ApiError> {
+    /// What both machines hold an offer against. The parties are those of the agreement, as far as a chain of successions
+    /// leads from its keys to the present ones; the terms name the present ones: of the peer those that it connected or
+    /// answered with.
+    pub(crate) fn terms_rules(
+        &self,
+        node: &Node,
+        connected_as: Option<&PeerKey>,
+    ) -> Result<TermsRules, ApiError> {
+        agreements::check_parties(node, &self.agreement)?;
+        let is_requester = self.requester == node.code();
+        let peer = if is_requester {
+            &self.responder
+        } else {
+            &self.requester
+        };
+        let peer = NodeKey(peers::in_force(node, peer, connected_as)?.signing);
+        let own = node.identity.node_key();
+        let (requester, responder) = if is_requester {
+            (own, peer)
+        } else {
+            (peer, own)
+        };
         let direction = self
             .agreement
             .direction(&self.requester, &self.responder)
@@ -58,8 +81,8 @@ impl Ruled {
         let seconds = |s: u64| u32::try_from(s).unwrap_or(u32::MAX);
         Ok(TermsRules {
             agreement: Digest(self.agreement.hash()),
-            requester: NodeKey(*direction.requester().signing_key.as_bytes()),
-            responder: NodeKey(*direction.responder().signing_key.as_bytes()),
+            requester,
+            responder,
             purpose: self.agreement.terms().purpose.code.clone(),
             requester_datasets: datasets(&self.requester),
             responder_datasets: datasets(&self.responder),

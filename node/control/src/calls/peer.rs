@@ -49,6 +49,26 @@ pub struct PeerRemove {
     pub peer: String,
 }
 
+/// Takes all trust from a peer's keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerRevoke {
+    /// Party code of the peer.
+    pub peer: String,
+    /// Why, for the ledger.
+    pub reason: String,
+}
+
+/// What a revocation of a peer's keys did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerRevoked {
+    /// Party code of the peer.
+    pub peer: String,
+    /// Agreements that were suspended.
+    pub suspended: Vec<String>,
+    /// Rounds that were ended.
+    pub ended: Vec<String>,
+}
+
 calls! {
     "peer/export" [] PeerExport -> Card;
     "peer/add" [Operator] PeerAdd -> PeerView;
@@ -56,6 +76,7 @@ calls! {
     "peer/list" [] PeerList -> Vec<PeerView>;
     "peer/show" [] PeerShow -> PeerView;
     "peer/ping" [Operator, Analyst] PeerPing -> PeerPong;
+    "peer/revoke" [Operator] PeerRevoke -> PeerRevoked;
     "peer/remove" [Operator] PeerRemove -> PeerView;
 }
 
@@ -85,6 +106,9 @@ pub struct PeerView {
     pub verified: bool,
     /// When the last authenticated connection was, Unix seconds.
     pub last_seen: Option<u64>,
+    /// Whether all trust was taken from its keys.
+    #[serde(default)]
+    pub revoked: bool,
 }
 
 /// Words made from both cards: the same on both nodes if neither card was swapped.

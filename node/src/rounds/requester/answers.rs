@@ -17,6 +17,7 @@ use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
 use crate::datasets::subject;
 use crate::events::Event;
 use crate::node::Node;
+use crate::peers;
 use crate::records::hit::{RELEASED, ReleasedRecord};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
 use crate::rounds::commitment::{LedgerCommitment, commit_to_ledger};
@@ -24,7 +25,7 @@ use crate::rounds::error::RoundError;
 use crate::rounds::files::HitKeyFile;
 use crate::rounds::rules::Ruled;
 use crate::rounds::update::update;
-use crate::rounds::{clean_up, hit_id, pair, ruled_of};
+use crate::rounds::{clean_up, hit_id, pair, ruled_of, signer_of};
 
 /// How long after the close an answer that cannot be opened is tried again.
 const GIVE_UP_S: u64 = 86_400;
@@ -101,7 +102,8 @@ async fn fetch(
     let sealed = awaiting.handle_answer(slot, bytes.clone())?;
     let digest = sealed.digest();
     let commitment = commit_to_ledger(node)?;
-    let (receipt, _) = sealed.receipt(&terms, commitment.digest, &node.identity.signer);
+    let own = signer_of(node, &terms.offer().requester)?;
+    let (receipt, _) = sealed.receipt(&terms, commitment.digest, &own.signer);
     store_answer(
         node,
         record,
@@ -199,11 +201,8 @@ fn receipted(
 ) -> Result<(Receipt, ReceiptedAnswer), RoundError> {
     let bytes = hex::decode(&answer.bytes).map_err(|_| damaged())?;
     let sealed = awaiting.handle_answer(slot, bytes)?;
-    Ok(sealed.receipt(
-        awaiting.terms(),
-        answer.ledger_commitment.0,
-        &node.identity.signer,
-    ))
+    let own = signer_of(node, &awaiting.terms().offer().requester)?;
+    Ok(sealed.receipt(awaiting.terms(), answer.ledger_commitment.0, &own.signer))
 }
 
 /// The answer is durable, unopened, with its receipt.
@@ -257,16 +256,13 @@ fn open(
     let terms = awaiting.terms().clone();
     let (_, receipted) = receipted(node, awaiting, slot, answer)?;
     let ruled = ruled_of(node, record)?;
-    let responder = ruled
-        .agreement
-        .party(&ruled.responder)
-        .ok_or_else(damaged)?;
+    let release_key = peers::release_key_of(node, &record.peer, &terms.offer().responder)?;
     let keys = HitKeyFile::open(&node.store.runs_dir(), &record.id)?;
     let rules = ruled.agreement.linkage_rules();
     let now = node.clock.now_s();
     let mut hits = Vec::new();
     let mut aside = Vec::new();
-    for outcome in receipted.open(&terms, responder.release_key.as_bytes(), &keys) {
+    for outcome in receipted.open(&terms, &release_key, &keys) {
         match outcome {
             Ok(item) => match accept_item(node, record, &ruled, &keys, &item, &hits)? {
                 Ok((own_subject, own_reference)) => {

@@ -16,6 +16,7 @@ use crate::rounds::files::{
     numbers_name, remove,
 };
 use crate::rounds::index::OwnIndex;
+use crate::rounds::signer_of;
 
 /// Match keys derived in one job.
 const BATCH_ROWS: u32 = 4_096;
@@ -49,7 +50,8 @@ pub(super) async fn derive_question(
                 check.push(cell).map_err(own_question_fault)?;
             }
             let question = check.finish().map_err(own_question_fault)?;
-            Ok(deriving.finish(question, &node2.identity.signer)?)
+            let own = signer_of(&node2, &terms.offer().requester)?;
+            Ok(deriving.finish(question, &own.signer)?)
         })
         .await?
 }

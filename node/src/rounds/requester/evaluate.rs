@@ -8,8 +8,8 @@ use std::time::Duration;
 use mandorla_agreement::{Evaluations, SetSize};
 use mandorla_protocol::requester::{Evaluating, Offered, RequesterInput};
 use mandorla_protocol::{
-    CHUNK_HEADER_BYTES, ChunkHeader, Digest, EXPORTER_LABEL, Fact, Message, NodeSigner, PeerFault,
-    Refusal, Role, Terms, bind, elements_digest, encode, verify_binding,
+    CHUNK_HEADER_BYTES, ChunkHeader, Digest, EXPORTER_LABEL, Fact, Message, PeerFault, Refusal,
+    Role, Terms, bind, elements_digest, encode, verify_binding,
 };
 use mandorla_transport::{Connection, RecvStream, SendStream};
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ use crate::rounds::error::RoundError;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::rules::{Facts, Ruled, counters, fields, own_set, peer_set, with_excluded};
 use crate::rounds::update::{note, update};
-use crate::rounds::{os_rng, pair, ruled_of};
+use crate::rounds::{os_rng, pair, ruled_of, signer_of};
 
 /// A responder that says nothing for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
@@ -75,7 +75,7 @@ async fn negotiate(
 ) -> Result<(Evaluating, ControlStream), RoundError> {
     let input = RequesterInput {
         rules: ruled
-            .terms_rules()
+            .terms_rules(node, Some(&connection.peer()))
             .map_err(|error| RoundError::NotAllowed(error.to_string()))?,
         case_reference: record.case_reference.clone().unwrap_or_default(),
         requester_dataset: record.dataset.clone(),
@@ -109,8 +109,8 @@ async fn negotiate(
     let terms = accepted.terms().clone();
     charge(node, record, ruled, (dataset, index), &terms)?;
     let exporter = exporter(connection, &terms)?;
-    let (machine, message) =
-        accepted.confirm(&binding, &exporter, &node.identity.signer, &mut os_rng())?;
+    let own = node.identity.current();
+    let (machine, message) = accepted.confirm(&binding, &exporter, &own.signer, &mut os_rng())?;
     stream.send(&message).await?;
     Ok((machine, stream))
 }
@@ -314,9 +314,9 @@ pub(super) async fn resume(
 ) -> Result<ControlStream, RoundError> {
     let round_id = terms.round_id();
     let exporter = exporter(connection, terms)?;
-    let signer: &NodeSigner = &node.identity.signer;
+    let own = signer_of(node, &terms.offer().requester)?;
     let mut stream = ControlStream::open(connection).await?;
-    let binding = bind(signer, Role::Requester, round_id, &exporter);
+    let binding = bind(&own.signer, Role::Requester, round_id, &exporter);
     stream.send(&Message::Resume { round_id, binding }).await?;
     match stream.receive(REPLY_TIMEOUT).await? {
         Message::Resumed { binding } => {

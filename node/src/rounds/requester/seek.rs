@@ -19,7 +19,7 @@ use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
 use crate::rounds::files::{CELLS, cells_name, remove};
 use crate::rounds::update::{note, update};
-use crate::rounds::{clean_up, pair, ruled_of};
+use crate::rounds::{clean_up, pair, ruled_of, signer_of};
 
 /// All cells of the largest question pass in this time, or the line is tried anew.
 const ACK_TIMEOUT: Duration = Duration::from_mins(30);
@@ -37,14 +37,15 @@ pub(super) async fn send(node: &Arc<Node>, record: &RoundRecord) -> Result<(), R
     let terms = seeking.terms().clone();
     let connection = connect(node, record).await?;
     let first_sent = record.first_sent.unwrap_or_else(|| node.clock.now_s());
-    let seek = seeking.seek(&node.identity.signer, first_sent)?;
+    let own = signer_of(node, &terms.offer().requester)?;
+    let seek = seeking.seek(&own.signer, first_sent)?;
     if record.first_sent.is_none() {
         note(node, &record.id, |_, record| {
             record.first_sent = Some(first_sent);
             Ok(())
         })?;
     }
-    let evaluated_ack = seeking.question().evaluated_ack(&node.identity.signer);
+    let evaluated_ack = seeking.question().evaluated_ack(&own.signer);
     let outcome = exchange(node, record, &connection, &terms, [&evaluated_ack, &seek]).await;
     count_bytes(node, &record.id, &connection);
     let (time, signature) = match outcome {
@@ -172,15 +173,12 @@ pub(super) async fn withdraw(node: &Arc<Node>, record: &RoundRecord) -> Result<(
     if node.clock.now_s() > terms.question_deadline() + WITHDRAW_GRACE_S {
         return finish_withdrawal(node, record, None);
     }
+    let own = signer_of(node, &terms.offer().requester)?;
     let connection = connect(node, record).await?;
     let outcome = async {
         let mut stream: ControlStream = resume(node, &connection, &terms).await?;
-        stream
-            .send(&question.evaluated_ack(&node.identity.signer))
-            .await?;
-        stream
-            .send(&question.withdraw(reason, &node.identity.signer))
-            .await?;
+        stream.send(&question.evaluated_ack(&own.signer)).await?;
+        stream.send(&question.withdraw(reason, &own.signer)).await?;
         match reply(&mut stream).await? {
             Message::WithdrawAck => {}
             other => {

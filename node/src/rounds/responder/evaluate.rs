@@ -25,7 +25,7 @@ use crate::rounds::error::RoundError;
 use crate::rounds::files::write_prf;
 use crate::rounds::index::OwnIndex;
 use crate::rounds::update::{note, update};
-use crate::rounds::{clean_up, os_rng, pair, ruled_of, seeds};
+use crate::rounds::{clean_up, os_rng, pair, ruled_of, seeds, signer_of};
 
 /// A chunk takes the requester well under a second of one core; it may have others to do first.
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
@@ -63,9 +63,8 @@ pub(super) async fn say_again(
     record: &RoundRecord,
 ) -> Result<(), RoundError> {
     let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
-    Ok(stream
-        .send(&evaluated.message(&node.identity.signer))
-        .await?)
+    let own = signer_of(node, &evaluated.terms().offer().responder)?;
+    Ok(stream.send(&evaluated.message(&own.signer)).await?)
 }
 
 fn restore(node: &Node, record: &RoundRecord) -> Result<Blinding, RoundError> {
@@ -114,7 +113,9 @@ pub(super) async fn go_on(
         }
     };
     let seed = Zeroizing::new(*blinding.record().blind_seed());
-    let (evaluated, message) = blinding.finish(&node.identity.signer)?;
+    let terms = record.terms().ok_or_else(damaged)?;
+    let own = signer_of(node, &terms.offer().responder)?;
+    let (evaluated, message) = blinding.finish(&own.signer)?;
     complete(node, record, &seed, &evaluated)?;
     stream.send(&message).await?;
     match stream.receive(DERIVE_MAX).await? {
@@ -168,7 +169,7 @@ fn complete(
 }
 
 /// What was sent serves only an audit that can open the seed.
-fn forget_chunks(tx: &WriteTx<'_>, record: &RoundRecord) -> Result<(), StoreError> {
+pub(super) fn forget_chunks(tx: &WriteTx<'_>, record: &RoundRecord) -> Result<(), StoreError> {
     if record.sealed_seed.is_some() {
         return Ok(());
     }

@@ -49,7 +49,7 @@ pub(super) async fn handle(
     }
     let input = ResponderInput {
         rules: ruled
-            .terms_rules()
+            .terms_rules(node, Some(&connection.peer()))
             .map_err(|error| RoundError::NotAllowed(error.to_string()))?,
         dataset_digest: dataset
             .digest
@@ -59,7 +59,7 @@ pub(super) async fn handle(
         match_keys: index.match_keys(),
     };
     let now = node.clock.now_s();
-    let signer = &node.identity.signer;
+    let signer = &node.identity.current().signer;
     let accepted = accept_offer(&input, offer.clone(), &mut os_rng(), now, signer, |round| {
         exporter(connection, round).ok()
     });

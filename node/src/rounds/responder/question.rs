@@ -16,11 +16,12 @@ use super::{damaged, end_if_culprit};
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
 use crate::node::Node;
+use crate::peers;
 use crate::records::round::{RoundRecord, RoundState};
 use crate::rounds::error::RoundError;
 use crate::rounds::files::{CELLS, cells_name, remove};
 use crate::rounds::update::update;
-use crate::rounds::{pair, ruled_of};
+use crate::rounds::{pair, ruled_of, signer_of};
 
 /// The requester closes the connection when it has the acknowledgement; then this node does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
@@ -67,12 +68,10 @@ async fn take(
     let evaluated: Evaluated = record.machine().ok_or_else(damaged)?;
     let ruled = ruled_of(node, record)?;
     must_go_on(ruled.state)?;
-    let requester = ruled
-        .agreement
-        .party(&ruled.requester)
-        .ok_or_else(damaged)?;
-    let receiving =
-        evaluated.handle_seek(seek, requester.release_key.as_bytes(), node.clock.now_s())?;
+    let terms = evaluated.terms().offer();
+    let release_key = peers::release_key_of(node, &record.peer, &terms.requester)?;
+    let own = signer_of(node, &terms.responder)?;
+    let receiving = evaluated.handle_seek(seek, &release_key, node.clock.now_s())?;
     let bulk = timeout(REPLY_TIMEOUT, connection.accept_uni()).await;
     let bulk = bulk.map_err(|_| RoundError::Line("the cells did not come".to_owned()))??;
     let question = receive_cells(node, record, &evaluated, &receiving, bulk).await?;
@@ -80,7 +79,7 @@ async fn take(
     if now > evaluated.terms().question_deadline() + CLOCK_SKEW_MAX_S {
         return Err(LocalFault::Lapsed.into());
     }
-    let questioned = receiving.finish(question, now, &node.identity.signer)?;
+    let questioned = receiving.finish(question, now, &own.signer)?;
     let acknowledgement = questioned.acknowledge(seek)?;
     let event = node
         .event(Event::QuestionReceived)

@@ -7,6 +7,7 @@ use mandorla_protocol::responder::{Questioned, SlotState};
 use mandorla_protocol::{
     Answer, CLOCK_SKEW_MAX_S, Fact, Message, PeerFault, Receipt, Refusal, ReleasedItem, encode,
 };
+use mandorla_store::{StoreError, WriteTx};
 use tokio::time::sleep;
 
 use super::{damaged, evaluate};
@@ -18,7 +19,7 @@ use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundS
 use crate::rounds::commitment::commit_to_ledger;
 use crate::rounds::error::RoundError;
 use crate::rounds::update::{find, update};
-use crate::rounds::{clean_up, pair};
+use crate::rounds::{clean_up, pair, signer_of};
 
 /// The store may be full or busy for a while; a slot is not missed by a second.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -145,7 +146,8 @@ fn freeze(
                 tx.put(HITS, (record.id.as_str(), id.as_str()), &hit)?;
             }
         }
-        let answer = questioned.freeze(slot, &items, &commitment.digest, &node.identity.signer)?;
+        let own = signer_of(node, &questioned.terms().offer().responder)?;
+        let answer = questioned.freeze(slot, &items, &commitment.digest, &own.signer)?;
         let stored = AnswerRecord {
             bytes: hex::encode(answer.bytes()),
             digest: Digest32(answer.digest()),
@@ -292,21 +294,7 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
             record.state = RoundState::Closed;
             record.machine = None;
             "closed by its terms".clone_into(&mut record.detail);
-            let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
-            for ((_, id), mut hit) in tx.scan(HITS, range)? {
-                let key = (record.id.as_str(), id.as_str());
-                match &mut hit.decision {
-                    Some(decision) if decision.slot.is_some() => {
-                        decision.place = None;
-                        hit.agreed.clear();
-                        tx.put(HITS, key, &hit)?;
-                    }
-                    _ => {
-                        tx.remove(HITS, key)?;
-                        tx.remove(HIT_ROUNDS, id.as_str())?;
-                    }
-                }
-            }
+            forget_hits(tx, record)?;
             Ok(pair::add_fact(
                 tx,
                 record,
@@ -316,4 +304,24 @@ fn close(node: &Node, record: &RoundRecord, questioned: &Questioned) -> Result<(
         },
     )?;
     clean_up(node, &record.id)
+}
+
+/// Of what was not released nothing stays, of what was released no hit key.
+pub(super) fn forget_hits(tx: &WriteTx<'_>, record: &RoundRecord) -> Result<(), StoreError> {
+    let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
+    for ((_, id), mut hit) in tx.scan(HITS, range)? {
+        let key = (record.id.as_str(), id.as_str());
+        match &mut hit.decision {
+            Some(decision) if decision.slot.is_some() => {
+                decision.place = None;
+                hit.agreed.clear();
+                tx.put(HITS, key, &hit)?;
+            }
+            _ => {
+                tx.remove(HITS, key)?;
+                tx.remove(HIT_ROUNDS, id.as_str())?;
+            }
+        }
+    }
+    Ok(())
 }
