@@ -45,7 +45,7 @@ impl List {
     pub fn of(subjects: &[Subject]) -> Self {
         let fields: BTreeSet<Field> = subjects
             .iter()
-            .flat_map(|subject| subject.values.keys().copied())
+            .flat_map(|subject| subject.fields())
             .collect();
         let mut map =
             format!("[columns]\nref = \"{REFERENCE_COLUMN}\"\ncase_ref = \"{REFERENCE_COLUMN}\"\n");
@@ -58,13 +58,13 @@ impl List {
             .write_record(std::iter::once(REFERENCE_COLUMN).chain(header))
             .expect("a header");
         for subject in subjects {
-            let values = fields.iter().map(|field| match subject.values_of(*field) {
-                [] => "",
-                [value] => value,
-                _ => panic!("a column holds one value of {field}"),
+            let values = fields.iter().map(|field| {
+                let mut values = subject.values_of(*field);
+                assert!(values.len() <= 1, "a column holds one value of {field}");
+                values.pop().unwrap_or_default()
             });
             table
-                .write_record(std::iter::once(subject.reference.as_str()).chain(values))
+                .write_record(std::iter::once(subject.reference.clone()).chain(values))
                 .expect("a row");
         }
         let csv = table.into_inner().expect("a table in memory");

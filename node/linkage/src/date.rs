@@ -34,6 +34,33 @@ impl Date {
         )
     }
 
+    /// The day of a moment, in UTC (Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
+    /// Moments outside of the years that dates can have are the first or last day of these.
+    pub(crate) fn from_unix_s(unix_s: u64) -> Self {
+        let days = unix_s / 86_400 + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u8;
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        } as u8;
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let latest = Self {
+            year: YEAR_MAX,
+            month: 12,
+            day: 31,
+        };
+        u16::try_from(year)
+            .ok()
+            .and_then(|year| Self::new(year, month, day))
+            .unwrap_or(latest)
+    }
+
     pub(crate) fn to_iso(self) -> String {
         format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
@@ -227,6 +254,20 @@ mod tests {
             "%m %b %d %Y",
         ] {
             assert!(DateFormat::parse(format).is_err(), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_moment_has_its_day() {
+        for (unix_s, expected) in [
+            (0, "1970-01-01"),
+            (86_399, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_795_478_400, "2026-11-24"),
+            (u64::MAX / 86_400, "2100-12-31"),
+        ] {
+            assert_eq!(Date::from_unix_s(unix_s).to_iso(), expected);
         }
     }
 

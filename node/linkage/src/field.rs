@@ -70,6 +70,70 @@ impl Field {
     }
 }
 
+/// Fields that describe one thing together: a subject has any number of each thing, and a match key never combines a
+/// field of one with a field of another of the same group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Group {
+    /// Who somebody is or was known as: names, birth, sex, nationality.
+    Identity = 0,
+    /// Where they live.
+    Address = 1,
+    /// A travel or identity document.
+    Document = 2,
+    /// A national identity number.
+    NationalId = 3,
+    /// What stands alone: telephones, accounts, plates, category, case.
+    Other = 4,
+}
+
+impl Group {
+    /// Every group, in the order of the codes.
+    pub const ALL: &[Self] = &[
+        Self::Identity,
+        Self::Address,
+        Self::Document,
+        Self::NationalId,
+        Self::Other,
+    ];
+
+    /// The stored code; stable across versions.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The group with this stored code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl Field {
+    /// The group it belongs to.
+    pub const fn group(self) -> Group {
+        match self {
+            Self::GivenNames
+            | Self::FamilyNames
+            | Self::FullName
+            | Self::ParentName
+            | Self::Aliases
+            | Self::Dob
+            | Self::Sex
+            | Self::Nationality
+            | Self::PlaceOfBirth => Group::Identity,
+            Self::HouseNumber | Self::Street | Self::Locality | Self::Postcode | Self::Region => {
+                Group::Address
+            }
+            Self::DocumentNumber | Self::DocumentState | Self::DocumentType => Group::Document,
+            Self::NationalId | Self::NationalIdType => Group::NationalId,
+            Self::Ref | Self::Phone | Self::Iban | Self::Plate | Self::Category | Self::CaseRef => {
+                Group::Other
+            }
+        }
+    }
+}
+
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -188,7 +252,7 @@ fn plain_name(name: &str) -> String {
         .collect()
 }
 
-fn edit_distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {
@@ -215,6 +279,15 @@ mod tests {
             assert_eq!(field.name().parse::<Field>().unwrap(), *field);
         }
         assert_eq!(Field::from_code(25), None);
+    }
+
+    #[test]
+    fn every_group_survives_its_code() {
+        for group in Group::ALL {
+            assert_eq!(Group::from_code(group.code()), Some(*group));
+            assert!(Field::ALL.iter().any(|field| field.group() == *group));
+        }
+        assert_eq!(Group::from_code(5), None);
     }
 
     #[test]

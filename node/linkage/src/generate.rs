@@ -7,7 +7,8 @@
 //! What is planted, so that a round has something to get wrong: true pairs that share a passport, a national number, a
 //! name with date of birth, or several of these, one in ten with a renewed passport (a conflict); and look-alikes that
 //! are different people: the same name born on another day, the same name with 1 January on both sides, relatives,
-//! twins, one passport number issued by two states. Rows of people on one list only carry canary strings.
+//! twins, one passport number issued by two states. Some rows of people on one list only carry canary strings or an
+//! exclusion.
 
 mod names;
 mod person;
@@ -17,12 +18,13 @@ mod table;
 use self::person::{Person, World};
 use self::random::SplitMix64;
 use self::table::{Spelling, rs_row, rs_table, uk_row, uk_table};
+use crate::exclusion::Exclusion;
 use crate::field::Field;
 use crate::rules::{DefaultDob, LinkageRules, MatchKeyRule, PROFILE, Strength, Transforms};
 use crate::transform::Transform;
 
 /// Raised with every change of the bytes that a seed gives.
-pub const GENERATOR_VERSION: u16 = 1;
+pub const GENERATOR_VERSION: u16 = 2;
 
 /// In some British rows without a counterpart, as a name or place of birth. It is its own fold, so neither the table
 /// nor a match key can hide it from a search: it must never appear at the other node.
@@ -34,6 +36,9 @@ pub const CANARY_RS: &str = "QZKANARISRBQZ";
 const LOOKALIKE_EVERY: usize = 20;
 /// One row in ten of the others carries a canary.
 const CANARY_EVERY: usize = 10;
+/// One row in so many of the others carries an exclusion. Nobody on both lists does, so that the truth does not depend
+/// on the agreement's scope.
+const EXCLUDED_ONE_IN: usize = 25;
 
 /// Rows of the two lists, and how many people stand on both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,8 +172,20 @@ pub fn generate(size: Size, seed: u64) -> Generated {
             pair: None,
         });
     }
-    fill(&mut world, &mut left, size.left, CANARY_UK);
-    fill(&mut world, &mut right, size.right, CANARY_RS);
+    fill(
+        &mut world,
+        &mut left,
+        size.left,
+        CANARY_UK,
+        &table::UK_FLAGS,
+    );
+    fill(
+        &mut world,
+        &mut right,
+        size.right,
+        CANARY_RS,
+        &table::RS_FLAGS,
+    );
 
     let random = world.random();
     random.shuffle(&mut left);
@@ -260,7 +277,13 @@ fn look_alikes(world: &mut World, number: usize) -> (Person, Person) {
     (uk, rs)
 }
 
-fn fill(world: &mut World, list: &mut Vec<Placed>, rows: usize, canary: &'static str) {
+fn fill(
+    world: &mut World,
+    list: &mut Vec<Placed>,
+    rows: usize,
+    canary: &'static str,
+    flags: &[Exclusion],
+) {
     for number in 0..rows - list.len() {
         let mut person = world.anyone();
         match number % (2 * CANARY_EVERY) {
@@ -278,6 +301,9 @@ fn fill(world: &mut World, list: &mut Vec<Placed>, rows: usize, canary: &'static
         }
         if world.random().one_in(4) {
             person.passport = None;
+        }
+        if world.random().one_in(EXCLUDED_ONE_IN) {
+            person.excluded_as = Some(world.random().pick(flags));
         }
         list.push(Placed { person, pair: None });
     }

@@ -32,18 +32,19 @@ mod subject;
 mod transform;
 
 pub use exclusion::{Exclusion, UnknownExclusion};
-pub use field::{Field, UnknownField};
+pub use field::{Field, Group, UnknownField};
 pub use fold::{fold, is_placeholder};
 pub use grade::{Grade, explain, grade};
 pub use load::{
     BadDates, FIELD_BYTES_MAX, LINES_PER_REASON_MAX, Load, LoadError, LoadReport, LoadWarnings,
-    ROW_BYTES_MAX, ROWS_MAX, RejectReason, RejectedRows, RowLimits, load_csv,
+    LocalExclusions, MissingColumn, ROW_BYTES_MAX, ROWS_MAX, RejectReason, RejectedRows, RowLimits,
+    VALUES_PER_SUBJECT_MAX, load_csv,
 };
-pub use map_file::{MapFile, MapFileError};
+pub use map_file::{DELIMITERS, FLAG_NO, FLAG_YES, MapFile, MapFileError, RepeatedRef};
 pub use rules::{
     DefaultDob, DerivedKeys, FIELDS_PER_KEY_MAX, LinkageRules, MATCH_KEY_RULES_MAX,
     MATCH_KEYS_PER_SUBJECT_MAX, MatchKey, MatchKeyRule, PROFILE, PROFILE_VERSION, RulesError,
     Strength, Transforms, key_types_present,
 };
-pub use subject::{SUBJECT_FORM, Subject, SubjectFormError};
+pub use subject::{SUBJECT_FORM, Subject, SubjectFormError, Tuple};
 pub use transform::Transform;

@@ -1,20 +1,28 @@
 //! Loading a CSV table through a map file, row by row, in bounded memory.
 
+mod error;
+mod header;
 mod report;
+mod row;
 mod source;
+mod tally;
 
-use std::collections::HashSet;
-use std::io::{self, Read};
+use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 
 use csv::ByteRecord;
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
 
+pub use self::error::{LoadError, MissingColumn};
+use self::header::{Layout, read_layout};
 pub use self::report::{LoadReport, LoadWarnings, RejectReason, RejectedRows};
-use self::source::{RowTooLong, Source};
+use self::row::Row;
+use self::source::Source;
+use self::tally::Tally;
 use crate::date::Date;
-use crate::field::Field;
-use crate::map_file::MapFile;
+use crate::exclusion::Exclusion;
+use crate::field::{Field, Group};
+use crate::map_file::{MapFile, RepeatedRef};
 use crate::subject::Subject;
 
 /// No field of a person is longer; what is longer is a quote left open or a wrong column.
@@ -25,6 +33,11 @@ pub const ROW_BYTES_MAX: u64 = 1024 * 1024;
 pub const ROWS_MAX: u64 = 100_000_000;
 /// Enough lines to find a pattern of faults, few enough to read.
 pub const LINES_PER_REASON_MAX: usize = 20;
+/// Values of one field, identities, documents, and rows of one subject: nobody known has more, and a wrong separator
+/// gives thousands.
+pub const VALUES_PER_SUBJECT_MAX: usize = 64;
+/// Age from which nobody is a minor: article 1 of the UN Convention on the Rights of the Child.
+const ADULT_FROM_YEARS: u16 = 18;
 
 /// What to do with a row whose date of birth is no date in the map file's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -49,6 +62,11 @@ pub struct RowLimits {
     pub lines_per_reason_max: usize,
     /// What to do with a bad date of birth.
     pub bad_dates: BadDates,
+    /// When the load happens, in seconds since 1970-01-01 UTC: where no column says who is a minor, it is worked out
+    /// from the date of birth. Without a time it is not.
+    pub now_unix_s: Option<u64>,
+    /// Whom the node's own policy keeps out.
+    pub local: LocalExclusions,
 }
 
 impl Default for RowLimits {
@@ -59,11 +77,44 @@ impl Default for RowLimits {
             rows_max: ROWS_MAX,
             lines_per_reason_max: LINES_PER_REASON_MAX,
             bad_dates: BadDates::RejectRow,
+            now_unix_s: None,
+            local: LocalExclusions::default(),
         }
     }
 }
 
-/// Opens a CSV table: comma-separated UTF-8 (a byte order mark is allowed) with a header line.
+/// Whom a node's own policy keeps out of every dataset: they are counted and never handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LocalExclusions {
+    /// Who carries one of these.
+    pub exclude: BTreeSet<Exclusion>,
+    /// Who has one of these nationalities, as the list writes them; case does not count.
+    pub nationalities_out: BTreeSet<String>,
+}
+
+impl LocalExclusions {
+    /// The words under which a subject is kept out; empty if it is not.
+    pub fn apply_to(&self, subject: &Subject) -> Vec<String> {
+        let mut words: Vec<String> = self
+            .exclude
+            .intersection(&subject.exclusions)
+            .map(Exclusion::to_string)
+            .collect();
+        let out = |nationality: &String| {
+            let nationality = nationality.to_uppercase();
+            let mut listed = self.nationalities_out.iter();
+            listed.any(|out| out.to_uppercase() == nationality)
+        };
+        if !self.nationalities_out.is_empty()
+            && subject.values_of(Field::Nationality).iter().any(out)
+        {
+            words.push("nationalities_out".to_owned());
+        }
+        words
+    }
+}
+
+/// Opens a CSV table: UTF-8 (a byte order mark is allowed) with a header line.
 ///
 /// Reads the header only; the subjects come from iterating over the [`Load`].
 ///
@@ -78,25 +129,26 @@ pub fn load_csv<'m, R: Read>(
     let mut csv = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .delimiter(map.delimiter())
         .from_reader(source);
     let mut header = ByteRecord::new();
     if !csv
         .read_byte_record(&mut header)
-        .map_err(|error| fatal(error, 1))?
+        .map_err(|error| error::fatal(error, 1))?
     {
         return Err(LoadError::Empty);
     }
     csv.get_ref().row_ended();
-    let columns = locate_columns(&header, map)?;
     Ok(Load {
-        empty_columns: vec![true; columns.len()],
-        columns,
+        layout: read_layout(&header, map)?,
         column_count: header.len(),
         csv,
         record: ByteRecord::new(),
         map,
         limits: limits.clone(),
         references: HashSet::new(),
+        pending: None,
+        tally: Tally::new(map),
         report: LoadReport::default(),
         ended: false,
     })
@@ -104,19 +156,29 @@ pub fn load_csv<'m, R: Read>(
 
 /// A load in progress: an iterator over the accepted subjects, in the order of the file.
 ///
-/// Memory is one row, the report, and 16 bytes per accepted reference. An `Err` item is a fault of the whole file
-/// (reading failed, a row beyond the limits) and the last one.
+/// Memory is the rows of one subject, the report, and 16 bytes per reference. An `Err` item is a fault of the whole
+/// file (reading failed, a row beyond the limits) and the last one.
 pub struct Load<'m, R: Read> {
     csv: csv::Reader<Source<R>>,
     record: ByteRecord,
     map: &'m MapFile,
     limits: RowLimits,
-    columns: Vec<(usize, Field)>,
+    layout: Layout,
     column_count: usize,
-    empty_columns: Vec<bool>,
     references: HashSet<[u8; 16]>,
+    pending: Option<Pending>,
+    tally: Tally,
     report: LoadReport,
     ended: bool,
+}
+
+/// The rows so far of a subject that may have more.
+struct Pending {
+    reference: [u8; 16],
+    /// `None` once a row of it was refused: what that row said is not known, so nothing of the subject is kept.
+    subject: Option<Subject>,
+    /// The lines of its rows that were not refused themselves.
+    lines: Vec<u64>,
 }
 
 impl<R: Read> Load<'_, R> {
@@ -149,7 +211,7 @@ impl<R: Read> Load<'_, R> {
             let line = self.record.position().map_or(0, csv::Position::line);
             let more = more.map_err(|error| {
                 self.ended = true;
-                fatal(error, line)
+                error::fatal(error, line)
             })?;
             if !more {
                 self.ended = true;
@@ -164,17 +226,25 @@ impl<R: Read> Load<'_, R> {
                 });
             }
             self.report.rows_in += 1;
-            match self.read_row() {
-                Ok(subject) => {
-                    self.report.accepted += 1;
-                    return Ok(Some(subject));
-                }
-                Err(reason) => self
-                    .report
-                    .reject(reason, line, self.limits.lines_per_reason_max),
+            let row = Row::read(
+                &self.record,
+                self.column_count,
+                &self.layout,
+                self.map,
+                &self.limits,
+            );
+            self.report.warnings.bad_dates_dropped +=
+                u64::from(row.date_dropped && row.subject.is_ok());
+            let complete = match self.map.repeated_ref() {
+                RepeatedRef::Reject => self.take_alone(row, line),
+                RepeatedRef::SameSubject => self.take_joined(row, line),
+            };
+            if complete.is_some() {
+                return Ok(complete);
             }
         }
-        Ok(None)
+        let last = self.pending.take();
+        Ok(last.and_then(|pending| self.complete(pending)))
     }
 
     /// The line in which the row just read starts. The CSV reader knows only where it began to look for the row, which
@@ -189,71 +259,139 @@ impl<R: Read> Load<'_, R> {
             .max(looked_from)
     }
 
-    fn read_row(&mut self) -> Result<Subject, RejectReason> {
-        if self.record.len() != self.column_count {
-            return Err(RejectReason::WrongFieldCount);
-        }
-        let mut subject = Subject::new("");
-        let mut dropped_date = false;
-        let mut filled = Vec::with_capacity(self.columns.len());
-        for (column, (index, field)) in self.columns.iter().enumerate() {
-            let bytes = &self.record[*index];
-            if bytes.len() > self.limits.field_bytes_max {
-                return Err(RejectReason::FieldTooLong);
+    /// A row is a subject.
+    fn take_alone(&mut self, row: Row, line: u64) -> Option<Subject> {
+        let reference = row.reference.as_deref().map(reference_digest);
+        match row.subject {
+            Ok(subject) => {
+                if self.references.insert(reference?) {
+                    self.accept(subject, 1)
+                } else {
+                    self.refuse(RejectReason::DuplicateRef, line, row.is_flagged);
+                    None
+                }
             }
-            let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::NotUtf8)?;
-            let value: String = text.trim().nfc().collect();
-            if value.is_empty() {
-                continue;
-            }
-            filled.push(column);
-            match field {
-                Field::Ref => subject.reference = value,
-                Field::Dob => match self.map.date_format().read(&value) {
-                    Some(date) => subject = subject.with(Field::Dob, date.to_iso()),
-                    None if self.limits.bad_dates == BadDates::DropValue => dropped_date = true,
-                    None => return Err(RejectReason::BadDate),
-                },
-                _ => subject = subject.with(*field, value),
+            Err(reason) => {
+                // A later row under this reference must not bring in without its flag who is flagged here.
+                if let Some(reference) = reference
+                    && row.is_flagged
+                {
+                    self.references.insert(reference);
+                }
+                self.refuse(reason, line, row.is_flagged);
+                None
             }
         }
-        if subject.reference.is_empty() {
-            return Err(RejectReason::MissingRef);
-        }
-        if !self.references.insert(reference_digest(&subject.reference)) {
-            return Err(RejectReason::DuplicateRef);
-        }
-        self.count_warnings(&subject, &filled, dropped_date);
-        for (field, value) in self.map.constants() {
-            subject = subject.with(*field, value.nfc().collect::<String>());
-        }
-        Ok(subject)
     }
 
-    fn count_warnings(&mut self, subject: &Subject, filled: &[usize], dropped_date: bool) {
-        for column in filled {
-            self.empty_columns[*column] = false;
+    /// Rows that follow one another under one reference are a subject; the one before is complete when another begins.
+    fn take_joined(&mut self, row: Row, line: u64) -> Option<Subject> {
+        let Some(reference) = row.reference.as_deref().map(reference_digest) else {
+            let reason = row.subject.err().unwrap_or(RejectReason::MissingRef);
+            self.refuse(reason, line, row.is_flagged);
+            return None;
+        };
+        if let Some(pending) = &mut self.pending
+            && pending.reference == reference
+        {
+            match row.subject {
+                Ok(further) => {
+                    pending.lines.push(line);
+                    if let Some(subject) = &mut pending.subject {
+                        subject.absorb(further);
+                    }
+                    if pending.lines.len() > VALUES_PER_SUBJECT_MAX {
+                        pending.subject = None;
+                    }
+                }
+                Err(reason) => {
+                    pending.subject = None;
+                    self.refuse(reason, line, row.is_flagged);
+                }
+            }
+            return None;
         }
-        let warnings = &mut self.report.warnings;
-        warnings.bad_dates_dropped += u64::from(dropped_date);
-        warnings.rows_with_ref_only += u64::from(subject.values.is_empty());
-        for dob in subject.values_of(Field::Dob) {
-            warnings.birth_dates += 1;
-            warnings.birth_dates_first_of_january +=
-                u64::from(Date::from_iso(dob).is_some_and(Date::is_first_of_january));
+        if !self.references.insert(reference) {
+            self.refuse(RejectReason::DuplicateRef, line, row.is_flagged);
+            return None;
         }
+        let (subject, lines) = match row.subject {
+            Ok(subject) => (Some(subject), vec![line]),
+            Err(reason) => {
+                self.refuse(reason, line, row.is_flagged);
+                (None, Vec::new())
+            }
+        };
+        let before = self.pending.replace(Pending {
+            reference,
+            subject,
+            lines,
+        });
+        before.and_then(|before| self.complete(before))
+    }
+
+    fn complete(&mut self, pending: Pending) -> Option<Subject> {
+        let rows = pending.lines.len() as u64;
+        match pending.subject {
+            Some(subject) if !row::has_too_many_values(&subject) => self.accept(subject, rows),
+            other => {
+                let reason = match other {
+                    Some(_) => RejectReason::TooManyValues,
+                    None if pending.lines.len() > VALUES_PER_SUBJECT_MAX => {
+                        RejectReason::TooManyValues
+                    }
+                    None => RejectReason::SameSubject,
+                };
+                for line in pending.lines {
+                    self.refuse(reason, line, false);
+                }
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, reason: RejectReason, line: u64, is_flagged: bool) {
+        self.report.warnings.flagged_rows_refused += u64::from(is_flagged);
+        self.report
+            .reject(reason, line, self.limits.lines_per_reason_max);
+    }
+
+    /// Hands a whole subject on, unless the node's own policy keeps it out.
+    fn accept(&mut self, mut subject: Subject, rows: u64) -> Option<Subject> {
+        if !self.map.flags().contains_key(&Exclusion::Minor)
+            && self
+                .limits
+                .now_unix_s
+                .is_some_and(|now| is_minor(&subject, now))
+        {
+            subject.exclusions.insert(Exclusion::Minor);
+        }
+        let words = self.limits.local.apply_to(&subject);
+        if !words.is_empty() {
+            self.report.excluded_rows += rows;
+            self.report.excluded_subjects += 1;
+            for word in words {
+                *self.report.excluded.entry(word).or_default() += 1;
+            }
+            return None;
+        }
+        self.report.accepted += rows;
+        self.report.subjects += 1;
+        for exclusion in &subject.exclusions {
+            *self.report.flagged.entry(*exclusion).or_default() += 1;
+        }
+        self.tally.count(&subject);
+        Some(subject)
     }
 
     fn finished_report(self) -> LoadReport {
         let mut report = self.report;
-        if report.accepted > 0 {
-            let empty = self
-                .columns
-                .iter()
-                .zip(&self.empty_columns)
-                .filter(|(_, empty)| **empty);
-            report.warnings.empty_columns = empty.map(|((_, field), _)| *field).collect();
-        }
+        let works_out_minors =
+            self.limits.now_unix_s.is_some() && !self.map.flags().contains_key(&Exclusion::Minor);
+        self.tally
+            .finish(&mut report.warnings, &report.flagged, works_out_minors);
+        report.warnings.subjects = report.subjects;
+        report.warnings.no_rows = report.rows_in == 0;
         let source = self.csv.into_inner();
         report.bytes_in = source.bytes_read();
         report.sha256 = source.sha256_hex();
@@ -269,152 +407,31 @@ impl<R: Read> Iterator for Load<'_, R> {
     }
 }
 
-/// A fault of the whole file. The texts may quote a header line, never a row.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// No byte, or only blank lines.
-    #[error("the file is empty")]
-    Empty,
-    /// The header is not UTF-8.
-    #[error("the file is not UTF-8{}; save it as UTF-8", hint.as_ref().map(|hint| format!(" but {hint}")).unwrap_or_default())]
-    NotUtf8 {
-        /// The encoding found, where it shows.
-        hint: Option<&'static str>,
-    },
-    /// Another delimiter.
-    #[error("the columns are separated by {found}; export the file with commas")]
-    WrongDelimiter {
-        /// The delimiter found, in words.
-        found: &'static str,
-    },
-    /// None of the mapped columns is in the first line.
-    ///
-    /// It may well be a person, so the text does not quote it.
-    #[error(
-        "none of the {mapped_count} mapped columns is in the first line, which has {column_count} columns; \
-         does the file have a header line, and does this map file belong to it?"
-    )]
-    NoHeader {
-        /// Columns in the map file.
-        mapped_count: usize,
-        /// Columns in the first line.
-        column_count: usize,
-    },
-    /// Some mapped columns are not in the header.
-    #[error("no column {}; the header has {}", list_missing(missing), header.join(", "))]
-    MissingColumns {
-        /// The fields whose column is missing, with that column's name.
-        missing: Vec<(Field, String)>,
-        /// The header as seen, trimmed.
-        header: Vec<String>,
-    },
-    /// A mapped column stands twice in the header.
-    #[error("the header has column \"{column}\" (`{field}`) more than once")]
-    AmbiguousColumn {
-        /// The field.
-        field: Field,
-        /// Its column.
-        column: String,
-    },
-    /// A row beyond the limit, most often a quote left open.
-    #[error(
-        "the row that starts in line {line} is longer than {row_bytes_max} bytes; is a quote left open there?"
-    )]
-    RowTooLong {
-        /// Line in which it starts, from 1.
-        line: u64,
-        /// The limit.
-        row_bytes_max: u64,
-    },
-    /// More rows than the limit.
-    #[error("the file has more than {rows_max} rows")]
-    TooManyRows {
-        /// The limit.
-        rows_max: u64,
-    },
-    /// Reading failed.
-    #[error("reading failed: {0}")]
-    Io(#[from] io::Error),
-}
-
-fn list_missing(missing: &[(Field, String)]) -> String {
-    let names: Vec<String> = missing
+/// Whether any date of birth of the subject leaves open that they are under age. Of a default date only the year is
+/// known, so it counts as the last day of that year.
+fn is_minor(subject: &Subject, now_unix_s: u64) -> bool {
+    let today = Date::from_unix_s(now_unix_s);
+    let born = subject
+        .tuples_of(Group::Identity)
         .iter()
-        .map(|(field, column)| format!("\"{column}\" (`{field}`)"))
-        .collect();
-    names.join(", ")
-}
-
-fn fatal(error: csv::Error, line: u64) -> LoadError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<RowTooLong>())
-        {
-            Some(RowTooLong { row_bytes_max }) => LoadError::RowTooLong {
-                line,
-                row_bytes_max: *row_bytes_max,
-            },
-            None => LoadError::Io(error),
-        },
-        _ => unreachable!("a flexible reader of byte records fails only when its source does"),
-    }
-}
-
-fn locate_columns(header: &ByteRecord, map: &MapFile) -> Result<Vec<(usize, Field)>, LoadError> {
-    if header.iter().any(|cell| cell.contains(&0)) {
-        return Err(LoadError::NotUtf8 {
-            hint: Some("looks like UTF-16"),
-        });
-    }
-    let names: Vec<&str> = header
-        .iter()
-        .map(|cell| std::str::from_utf8(cell).map(str::trim))
-        .collect::<Result<_, _>>()
-        .map_err(|_| LoadError::NotUtf8 { hint: None })?;
-    let mut located = Vec::new();
-    let mut missing = Vec::new();
-    for (field, column) in map.columns() {
-        let mut places = names.iter().enumerate().filter(|(_, name)| *name == column);
-        match (places.next(), places.next()) {
-            (Some((index, _)), None) => located.push((index, *field)),
-            (Some(_), Some(_)) => {
-                return Err(LoadError::AmbiguousColumn {
-                    field: *field,
-                    column: column.clone(),
-                });
+        .filter_map(|identity| identity.get(&Field::Dob))
+        .flatten();
+    born.filter_map(|dob| Date::from_iso(dob)).any(|born| {
+        let latest = if born.is_first_of_january() {
+            Date {
+                month: 12,
+                day: 31,
+                ..born
             }
-            (None, _) => missing.push((*field, column.clone())),
-        }
-    }
-    if missing.is_empty() {
-        return Ok(located);
-    }
-    if let [line] = names[..]
-        && let Some(found) = other_delimiter(line)
-    {
-        return Err(LoadError::WrongDelimiter { found });
-    }
-    if located.is_empty() {
-        return Err(LoadError::NoHeader {
-            mapped_count: missing.len(),
-            column_count: names.len(),
-        });
-    }
-    Err(LoadError::MissingColumns {
-        missing,
-        header: names.into_iter().map(str::to_owned).collect(),
+        } else {
+            born
+        };
+        let of_age = Date {
+            year: latest.year + ADULT_FROM_YEARS,
+            ..latest
+        };
+        of_age > today
     })
-}
-
-fn other_delimiter(line: &str) -> Option<&'static str> {
-    let count = |delimiter: char| line.matches(delimiter).count();
-    [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")]
-        .into_iter()
-        .map(|(delimiter, words)| (count(delimiter), words))
-        .max_by_key(|(count, _)| *count)
-        .filter(|(count, _)| *count > 0)
-        .map(|(_, words)| words)
 }
 
 /// Sixteen bytes a reference instead of the text: a chance equality among 100 million is below 2^-75.

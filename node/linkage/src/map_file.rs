@@ -1,36 +1,110 @@
 //! The map file: which column of an agency's table is which field.
 
+mod error;
+mod form;
+
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
+pub use self::error::MapFileError;
+use self::form::MapForm;
 use crate::date::DateFormat;
-use crate::field::{Field, UnknownField};
+use crate::exclusion::Exclusion;
+use crate::field::{Field, Group};
 
-/// The date format of a map file that names none.
-const DATE_FORMAT_DEFAULT: &str = "%Y-%m-%d";
+/// Values that say yes in a column of `[exclude]`, in whatever case.
+pub const FLAG_YES: &[&str] = &["yes", "y", "true", "1", "x", "da", "да"];
+/// Values that say no there, beside nothing at all.
+pub const FLAG_NO: &[&str] = &["no", "n", "false", "0", "ne", "не"];
+/// Delimiters that a map file may name.
+pub const DELIMITERS: &[char] = &[',', ';', '\t', '|'];
 
 /// A parsed map file.
 ///
 /// ```toml
-/// date_format = "%Y%m%d"   # default "%Y-%m-%d"; %Y %m %b %d and literal characters
-/// region = "AU"            # two letters; the country whose forms apply to phones and documents
-/// synthetic = true         # the people are invented: test data, marked as such wherever the dataset is shown
-/// [columns]                # field = "column"; column names are trimmed on both sides
-/// ref = "rec_id"           # required
+/// date_format = "%Y%m%d"         # default "%Y-%m-%d"; %Y %m %b %d and literal characters
+/// region = "AU"                  # two letters; the country whose forms apply to phones and documents
+/// delimiter = ";"                # default ","; also "\t" and "|"
+/// synthetic = true               # the people are invented: test data, marked as such wherever the dataset is shown
+/// repeated_ref = "same_subject"  # rows that follow one another under one reference are one person; default "reject"
+///
+/// [columns]                      # field = "column", or several; names are trimmed on both sides
+/// ref = "rec_id"                 # required
 /// dob = "date_of_birth"
-/// [constants]              # field = "value of every row"
-/// national_id_type = "opaque"
+/// phone = ["mobile", "landline"]
+/// aliases = "also_known_as"
+///
+/// [split]                        # field = what separates several values in a cell
+/// aliases = ";"
+///
+/// [constants]                    # field = "value of every row"
+/// category = "suspect"
+///
+/// [exclude]                      # who must never be asked about: predicate = "column"
+/// asylum_claim = "asylum"
+///
+/// [[document]]                   # each document beside that of [columns]: number, state, type
+/// number = "passports"           # a column
+/// state = { constant = "SRB" }   # or the same in every row
+/// split = ";"                    # the cells hold lists: first goes with first, second with second
 /// ```
 ///
-/// Unknown keys are errors.
+/// `[[national_id]]` (number, type), `[[identity]]` and `[[address]]` (by field) are written likewise. Unknown keys are
+/// errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapFile {
-    columns: BTreeMap<Field, String>,
-    constants: BTreeMap<Field, String>,
+    reference: String,
+    things: Vec<Thing>,
+    flags: BTreeMap<Exclusion, String>,
     date_format: DateFormat,
     region: Option<String>,
+    delimiter: u8,
     synthetic: bool,
+    repeated_ref: RepeatedRef,
+}
+
+/// What rows under one reference are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatedRef {
+    /// A mistake: the first is a subject, further ones are refused.
+    #[default]
+    Reject,
+    /// One person, in as many identities, documents and addresses as the rows say, if they follow one another.
+    SameSubject,
+}
+
+/// What fills one tuple of a group: the fields of `[columns]` in that group, or one `[[document]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Thing {
+    pub(crate) group: Group,
+    /// Whether it is of `[columns]`; the others are further ones.
+    pub(crate) is_principal: bool,
+    pub(crate) fields: BTreeMap<Field, Filling>,
+    /// What separates lists that go together, place by place.
+    pub(crate) list_split: Option<String>,
+}
+
+/// Where the values of a field come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Filling {
+    Columns {
+        columns: Vec<String>,
+        split: Option<String>,
+    },
+    Constant(String),
+}
+
+impl Filling {
+    pub(crate) fn columns(&self) -> &[String] {
+        match self {
+            Self::Columns { columns, .. } => columns,
+            Self::Constant(_) => &[],
+        }
+    }
+
+    fn is_multiple(&self) -> bool {
+        matches!(self, Self::Columns { columns, split } if columns.len() > 1 || split.is_some())
+    }
 }
 
 impl MapFile {
@@ -38,56 +112,31 @@ impl MapFile {
     pub fn parse(text: &str) -> Result<Self, MapFileError> {
         let form: MapForm =
             toml::from_str(text).map_err(|error| MapFileError::Toml(error.to_string()))?;
-        let columns = by_field(form.columns)?;
-        let constants = by_field(form.constants)?;
-        if !columns.contains_key(&Field::Ref) {
-            return Err(MapFileError::NoRef);
-        }
-        for field in [Field::Ref, Field::Dob] {
-            if constants.contains_key(&field) {
-                return Err(MapFileError::NotConstant { field });
+        form.check()
+    }
+
+    /// The mapped columns, each once, with what it is mapped to; names trimmed.
+    pub fn columns(&self) -> Vec<(&str, String)> {
+        let mut columns = vec![(self.reference.as_str(), Field::Ref.to_string())];
+        for thing in &self.things {
+            for (field, filling) in &thing.fields {
+                for column in filling.columns() {
+                    columns.push((column, field.to_string()));
+                }
             }
         }
-        if let Some(field) = constants.keys().find(|field| columns.contains_key(field)) {
-            return Err(MapFileError::TwiceFilled { field: *field });
+        for (exclusion, column) in &self.flags {
+            columns.push((column, exclusion.to_string()));
         }
-        if let Some((field, _)) = columns
-            .iter()
-            .chain(&constants)
-            .find(|(_, text)| text.is_empty())
-        {
-            return Err(MapFileError::Empty { field: *field });
-        }
-        let date_format = form.date_format.as_deref().unwrap_or(DATE_FORMAT_DEFAULT);
-        let date_format =
-            DateFormat::parse(date_format).map_err(|reason| MapFileError::DateFormat {
-                format: date_format.to_owned(),
-                reason,
-            })?;
-        if let Some(region) = &form.region
-            && !(region.len() == 2 && region.bytes().all(|byte| byte.is_ascii_uppercase()))
-        {
-            return Err(MapFileError::Region {
-                region: region.clone(),
-            });
-        }
-        Ok(Self {
-            columns,
-            constants,
-            date_format,
-            region: form.region,
-            synthetic: form.synthetic,
-        })
+        let mut seen = std::collections::BTreeSet::new();
+        columns.retain(|(column, _)| seen.insert(*column));
+        columns
     }
 
-    /// The mapped columns, names trimmed.
-    pub fn columns(&self) -> &BTreeMap<Field, String> {
-        &self.columns
-    }
-
-    /// The values that every row gets.
-    pub fn constants(&self) -> &BTreeMap<Field, String> {
-        &self.constants
+    /// The fields that rows can fill, constants among them.
+    pub fn fields(&self) -> std::collections::BTreeSet<Field> {
+        let fields = self.things.iter().flat_map(|thing| thing.fields.keys());
+        fields.copied().chain([Field::Ref]).collect()
     }
 
     /// ISO 3166 two-letter code of the country whose forms apply.
@@ -100,112 +149,44 @@ impl MapFile {
         self.synthetic
     }
 
+    /// What separates the columns: one ASCII character.
+    pub fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// What rows under one reference are.
+    pub fn repeated_ref(&self) -> RepeatedRef {
+        self.repeated_ref
+    }
+
+    pub(crate) fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    pub(crate) fn things(&self) -> &[Thing] {
+        &self.things
+    }
+
+    pub(crate) fn flags(&self) -> &BTreeMap<Exclusion, String> {
+        &self.flags
+    }
+
     pub(crate) fn date_format(&self) -> &DateFormat {
         &self.date_format
     }
 }
 
-/// What is wrong with a map file. The texts quote the map file, never the table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MapFileError {
-    /// Not TOML, a key that map files do not have, or a value of another type.
-    #[error("the map file cannot be read: {}", .0.trim_end())]
-    Toml(String),
-    /// A name in `[columns]` or `[constants]` that is no field.
-    #[error(transparent)]
-    UnknownField(#[from] UnknownField),
-    /// No column for `ref`.
-    #[error("`[columns]` must say which column is `ref`")]
-    NoRef,
-    /// A field that differs from subject to subject stands in `[constants]`.
-    #[error("`{field}` cannot be a constant: it differs from subject to subject")]
-    NotConstant {
-        /// The field.
-        field: Field,
-    },
-    /// A field in both tables.
-    #[error("`{field}` stands in `[columns]` and in `[constants]`")]
-    TwiceFilled {
-        /// The field.
-        field: Field,
-    },
-    /// An empty column name or constant.
-    #[error("`{field}` is mapped to nothing")]
-    Empty {
-        /// The field.
-        field: Field,
-    },
-    /// A date format that cannot give a date.
-    #[error("date_format \"{format}\": {reason}")]
-    DateFormat {
-        /// The format as written.
-        format: String,
-        /// What is wrong, in words.
-        reason: String,
-    },
-    /// A region that is no two-letter code.
-    #[error("region \"{region}\" is not a two-letter country code such as \"RS\"")]
-    Region {
-        /// The region as written.
-        region: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MapForm {
-    columns: BTreeMap<String, String>,
-    date_format: Option<String>,
-    region: Option<String>,
-    #[serde(default)]
-    synthetic: bool,
-    #[serde(default)]
-    constants: BTreeMap<String, String>,
-}
-
-fn by_field(named: BTreeMap<String, String>) -> Result<BTreeMap<Field, String>, UnknownField> {
-    named
-        .into_iter()
-        .map(|(name, text)| Ok((name.parse()?, text.trim().to_owned())))
-        .collect()
+/// Reads a cell of `[exclude]`; `None` for what is neither yes nor no.
+pub(crate) fn flag(cell: &str) -> Option<bool> {
+    let word = cell.to_lowercase();
+    if FLAG_YES.contains(&word.as_str()) {
+        Some(true)
+    } else if word.is_empty() || FLAG_NO.contains(&word.as_str()) {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_fault_of_a_map_file_is_named() {
-        for (text, expected) in [
-            (
-                "[columns]\nref = \"id\"\nsurname = \"x\"",
-                "unknown field `surname`; did you mean `family_names`?",
-            ),
-            (
-                "[columns]\ndob = \"born\"",
-                "must say which column is `ref`",
-            ),
-            (
-                "[columns]\nref = \"id\"\n[constants]\ndob = \"1990-01-01\"",
-                "`dob` cannot be a constant",
-            ),
-            (
-                "[columns]\nref = \"id\"\nsex = \"s\"\n[constants]\nsex = \"F\"",
-                "`sex` stands in",
-            ),
-            ("[columns]\nref = \"  \"", "`ref` is mapped to nothing"),
-            (
-                "date_format = \"%d/%m/%y\"\n[columns]\nref = \"id\"",
-                "century",
-            ),
-            ("region = \"Serbia\"\n[columns]\nref = \"id\"", "two-letter"),
-            ("delimiter = \";\"\n[columns]\nref = \"id\"", "delimiter"),
-            ("region = \"RS\"", "columns"),
-            ("[columns]\nref = 3", "invalid type"),
-            ("[columns\nref = 3", "cannot be read"),
-        ] {
-            let error = MapFile::parse(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text}: {error}");
-        }
-    }
-}
+mod tests;

@@ -6,15 +6,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::exclusion::Exclusion;
-use crate::field::Field;
+use crate::field::{Field, Group};
 
 /// Version of both stored forms of a [`Subject`].
 pub const SUBJECT_FORM: u8 = 2;
 
-/// A person on a list.
+/// The values of one thing that a subject has, by field: one identity, one document, one address. All of them belong
+/// together; a field may still have several values (two nationalities of one identity), each of which goes with each
+/// value of the others.
+pub type Tuple = BTreeMap<Field, Vec<String>>;
+
+/// A person on a list: any number of identities, addresses, documents and national numbers, and what stands alone.
 ///
 /// Values are as given in the file, trimmed and in NFC; a date of birth is `YYYY-MM-DD`. A field without a value
-/// has no entry. The reference stands apart and never among the values.
+/// has no entry, and a thing without a field does not exist. The reference stands apart and never among the values.
 ///
 /// `Debug` shows which fields are present and no value, so that a subject in a log line discloses nobody.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,10 +27,10 @@ pub const SUBJECT_FORM: u8 = 2;
 pub struct Subject {
     /// The agency's own reference, unique in its list.
     pub reference: String,
-    /// The values of each field, the principal one first.
-    pub values: BTreeMap<Field, Vec<String>>,
     /// For what the subject may have to be kept out of a round.
     pub exclusions: BTreeSet<Exclusion>,
+    /// No list, tuple or field in it is empty, and every field stands in its own group.
+    tuples: BTreeMap<Group, Vec<Tuple>>,
 }
 
 impl Subject {
@@ -33,15 +38,37 @@ impl Subject {
     pub fn new(reference: impl Into<String>) -> Self {
         Self {
             reference: reference.into(),
-            values: BTreeMap::new(),
             exclusions: BTreeSet::new(),
+            tuples: BTreeMap::new(),
         }
     }
 
-    /// The same subject with one more value of a field.
+    /// The same subject with one more value of a field of its first identity, address, document or national number.
     #[must_use]
     pub fn with(mut self, field: Field, value: impl Into<String>) -> Self {
-        self.values.entry(field).or_default().push(value.into());
+        let tuples = self.tuples.entry(field.group()).or_default();
+        if tuples.is_empty() {
+            tuples.push(Tuple::new());
+        }
+        tuples[0].entry(field).or_default().push(value.into());
+        self
+    }
+
+    /// The same subject with one more identity, address, document or national number: these values go together and with
+    /// no other of their group. Each group that the fields belong to gets a tuple of its own.
+    #[must_use]
+    pub fn with_tuple<V: Into<String>>(
+        mut self,
+        values: impl IntoIterator<Item = (Field, V)>,
+    ) -> Self {
+        let mut by_group: BTreeMap<Group, Tuple> = BTreeMap::new();
+        for (field, value) in values {
+            let tuple = by_group.entry(field.group()).or_default();
+            tuple.entry(field).or_default().push(value.into());
+        }
+        for (group, tuple) in by_group {
+            self.tuples.entry(group).or_default().push(tuple);
+        }
         self
     }
 
@@ -52,37 +79,92 @@ impl Subject {
         self
     }
 
-    /// The values of a field; empty if there are none.
-    pub fn values_of(&self, field: Field) -> &[String] {
-        self.values.get(&field).map_or(&[], Vec::as_slice)
+    /// The distinct values of a field over all identities, documents and so on, the principal one first; empty if
+    /// there are none.
+    pub fn values_of(&self, field: Field) -> Vec<String> {
+        let mut distinct: Vec<String> = Vec::new();
+        let tuples = self.tuples_of(field.group()).iter();
+        for value in tuples.filter_map(|tuple| tuple.get(&field)).flatten() {
+            if !distinct.contains(value) {
+                distinct.push(value.clone());
+            }
+        }
+        distinct
+    }
+
+    /// The fields that have values, in the order of their codes.
+    pub fn fields(&self) -> BTreeSet<Field> {
+        let tuples = self.tuples.values().flatten();
+        tuples.flat_map(|tuple| tuple.keys().copied()).collect()
+    }
+
+    /// The identities, addresses, documents or national numbers, the principal one first.
+    pub fn tuples_of(&self, group: Group) -> &[Tuple] {
+        self.tuples.get(&group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a tuple that is not there yet. What stands alone is joined with what is there, value by value.
+    pub(crate) fn push_tuple(&mut self, group: Group, tuple: Tuple) {
+        if tuple.is_empty() {
+            return;
+        }
+        let tuples = self.tuples.entry(group).or_default();
+        if group == Group::Other && !tuples.is_empty() {
+            for (field, values) in tuple {
+                let present = tuples[0].entry(field).or_default();
+                for value in values {
+                    if !present.contains(&value) {
+                        present.push(value);
+                    }
+                }
+            }
+        } else if !tuples.contains(&tuple) {
+            tuples.push(tuple);
+        }
+    }
+
+    /// Takes over what another row says about the same person.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.exclusions.extend(other.exclusions);
+        for (group, tuples) in other.tuples {
+            for tuple in tuples {
+                self.push_tuple(group, tuple);
+            }
+        }
     }
 
     /// The compact stored form: one subject has exactly one.
     ///
     /// ```text
-    /// version u8 = 2 ‖ string(reference) ‖ exclusions u8, one bit each ‖ field count u8 ‖ per field, codes ascending:
-    ///     code u8 ‖ value count u16-le ‖ string(value)…
+    /// version u8 = 2 ‖ string(reference) ‖ exclusions u8, one bit each ‖ tuple count u16-le ‖ per tuple, groups ascending:
+    ///     group u8 ‖ field count u8 ‖ per field, codes ascending: code u8 ‖ value count u16-le ‖ string(value)…
     /// string(s) = length in bytes u32-le ‖ UTF-8
     /// ```
     ///
     /// # Panics
-    /// If one field has more than 65,535 values; a loaded subject cannot.
+    /// If there are more than 65,535 tuples, or values of one field; a loaded subject cannot have so many.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let present = || self.values.iter().filter(|(_, values)| !values.is_empty());
+        let count_of = |count: usize| {
+            let count =
+                u16::try_from(count).expect("at most 65,535 tuples, and values in one field");
+            count.to_le_bytes()
+        };
         let mut bytes = vec![SUBJECT_FORM];
         put_string(&mut bytes, &self.reference);
-        bytes.push(
-            self.exclusions
-                .iter()
-                .fold(0, |bits, exclusion| bits | exclusion.bit()),
-        );
-        bytes.push(present().count() as u8);
-        for (field, values) in present() {
-            bytes.push(field.code());
-            let count = u16::try_from(values.len()).expect("at most 65,535 values in one field");
-            bytes.extend_from_slice(&count.to_le_bytes());
-            for value in values {
-                put_string(&mut bytes, value);
+        let bits = self.exclusions.iter();
+        bytes.push(bits.fold(0, |bits, exclusion| bits | exclusion.bit()));
+        bytes.extend_from_slice(&count_of(self.tuples.values().map(Vec::len).sum()));
+        for (group, tuples) in &self.tuples {
+            for tuple in tuples {
+                bytes.push(group.code());
+                bytes.push(tuple.len() as u8);
+                for (field, values) in tuple {
+                    bytes.push(field.code());
+                    bytes.extend_from_slice(&count_of(values.len()));
+                    for value in values {
+                        put_string(&mut bytes, value);
+                    }
+                }
             }
         }
         bytes
@@ -97,27 +179,18 @@ impl Subject {
         }
         let mut subject = Self::new(take_string(&mut rest)?);
         subject.exclusions = exclusions_of(take(&mut rest, 1)?[0])?;
-        let field_count = take(&mut rest, 1)?[0];
-        let mut previous: Option<Field> = None;
-        for _ in 0..field_count {
+        let mut previous: Option<Group> = None;
+        for _ in 0..take_count(&mut rest)? {
             let code = take(&mut rest, 1)?[0];
-            let field = Field::from_code(code).ok_or(SubjectFormError::FieldCode { code })?;
-            if previous.is_some_and(|previous| previous >= field) {
+            let group = Group::from_code(code).ok_or(SubjectFormError::GroupCode { code })?;
+            if previous.is_some_and(|previous| previous > group) {
                 return Err(SubjectFormError::NotCanonical);
             }
-            previous = Some(field);
-            let count = take(&mut rest, 2)?;
-            let count = u16::from_le_bytes([count[0], count[1]]);
-            if count == 0 {
-                return Err(SubjectFormError::NotCanonical);
-            }
-            let mut values = Vec::new();
-            for _ in 0..count {
-                values.push(take_string(&mut rest)?);
-            }
-            subject.values.insert(field, values);
+            previous = Some(group);
+            let tuple = take_tuple(&mut rest)?;
+            subject.tuples.entry(group).or_default().push(tuple);
         }
-        if rest.is_empty() {
+        if rest.is_empty() && is_canonical(&subject.tuples) {
             Ok(subject)
         } else {
             Err(SubjectFormError::NotCanonical)
@@ -125,10 +198,43 @@ impl Subject {
     }
 }
 
+/// Nothing in it is empty, and every field stands in its group.
+fn is_canonical(tuples: &BTreeMap<Group, Vec<Tuple>>) -> bool {
+    tuples.iter().all(|(group, tuples)| {
+        !tuples.is_empty()
+            && tuples.iter().all(|tuple| {
+                !tuple.is_empty()
+                    && tuple
+                        .iter()
+                        .all(|(field, values)| field.group() == *group && !values.is_empty())
+            })
+    })
+}
+
+fn take_tuple(rest: &mut &[u8]) -> Result<Tuple, SubjectFormError> {
+    let mut tuple = Tuple::new();
+    for _ in 0..take(rest, 1)?[0] {
+        let code = take(rest, 1)?[0];
+        let field = Field::from_code(code).ok_or(SubjectFormError::FieldCode { code })?;
+        if tuple
+            .last_key_value()
+            .is_some_and(|(previous, _)| *previous >= field)
+        {
+            return Err(SubjectFormError::NotCanonical);
+        }
+        let values: Result<Vec<String>, _> =
+            (0..take_count(rest)?).map(|_| take_string(rest)).collect();
+        tuple.insert(field, values?);
+    }
+    Ok(tuple)
+}
+
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let present: Vec<&str> = self.values.keys().map(|field| field.name()).collect();
+        let fields = self.fields();
+        let present: Vec<&str> = fields.iter().map(|field| field.name()).collect();
         f.debug_struct("Subject")
+            .field("exclusions", &self.exclusions)
             .field("fields", &present)
             .finish_non_exhaustive()
     }
@@ -149,6 +255,12 @@ pub enum SubjectFormError {
         /// The code found.
         code: u8,
     },
+    /// A group that this version does not know.
+    #[error("group code {code} is not known")]
+    GroupCode {
+        /// The code found.
+        code: u8,
+    },
     /// An exclusion that this version does not know.
     #[error("exclusion bits {bits:#010b} are not known")]
     ExclusionBits {
@@ -161,7 +273,7 @@ pub enum SubjectFormError {
     /// A string is not UTF-8.
     #[error("a stored value is not UTF-8")]
     NotUtf8,
-    /// Fields out of order, empty fields or bytes left over.
+    /// Out of order, in the wrong group, empty, or bytes left over.
     #[error("the stored subject is not in canonical form")]
     NotCanonical,
 }
@@ -193,6 +305,11 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], SubjectFormEr
     Ok(head)
 }
 
+fn take_count(rest: &mut &[u8]) -> Result<u16, SubjectFormError> {
+    let count = take(rest, 2)?;
+    Ok(u16::from_le_bytes([count[0], count[1]]))
+}
+
 fn take_string(rest: &mut &[u8]) -> Result<String, SubjectFormError> {
     let length = take(rest, 4)?;
     let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
@@ -208,7 +325,7 @@ struct SerdeForm {
     #[serde(rename = "ref")]
     reference: String,
     exclusions: BTreeSet<Exclusion>,
-    values: BTreeMap<Field, Vec<String>>,
+    tuples: BTreeMap<Group, Vec<Tuple>>,
 }
 
 impl From<Subject> for SerdeForm {
@@ -217,7 +334,7 @@ impl From<Subject> for SerdeForm {
             v: SUBJECT_FORM,
             reference: subject.reference,
             exclusions: subject.exclusions,
-            values: subject.values,
+            tuples: subject.tuples,
         }
     }
 }
@@ -226,15 +343,17 @@ impl TryFrom<SerdeForm> for Subject {
     type Error = SubjectFormError;
 
     fn try_from(form: SerdeForm) -> Result<Self, SubjectFormError> {
-        if form.v == SUBJECT_FORM {
-            Ok(Self {
-                reference: form.reference,
-                exclusions: form.exclusions,
-                values: form.values,
-            })
-        } else {
-            Err(SubjectFormError::Version { found: form.v })
+        if form.v != SUBJECT_FORM {
+            return Err(SubjectFormError::Version { found: form.v });
         }
+        if !is_canonical(&form.tuples) {
+            return Err(SubjectFormError::NotCanonical);
+        }
+        Ok(Self {
+            reference: form.reference,
+            exclusions: form.exclusions,
+            tuples: form.tuples,
+        })
     }
 }
 
@@ -247,6 +366,11 @@ mod tests {
             .with(Field::FamilyNames, "Đorđević")
             .with(Field::FamilyNames, "Marić")
             .with(Field::Dob, "1987-03-14")
+            .with_tuple([
+                (Field::DocumentState, "SRB"),
+                (Field::DocumentNumber, "012345678"),
+            ])
+            .with_tuple([(Field::DocumentNumber, "987654321")])
             .excluded_as(Exclusion::AsylumClaim)
             .excluded_as(Exclusion::ContestedRecord)
     }
@@ -281,6 +405,30 @@ mod tests {
             Subject::from_bytes(&other),
             Err(SubjectFormError::Version { found: 9 })
         );
+    }
+
+    #[test]
+    fn a_second_document_is_another_document() {
+        let joined = Subject::new("UK-1")
+            .with(Field::DocumentNumber, "012345678")
+            .with(Field::DocumentNumber, "987654321");
+        let apart = Subject::new("UK-1")
+            .with(Field::DocumentNumber, "012345678")
+            .with_tuple([(Field::DocumentNumber, "987654321")]);
+        assert_eq!(
+            joined.values_of(Field::DocumentNumber),
+            apart.values_of(Field::DocumentNumber)
+        );
+        assert_ne!(joined.to_bytes(), apart.to_bytes());
+        assert_eq!(apart.tuples_of(Group::Document).len(), 2);
+    }
+
+    #[test]
+    fn a_field_in_a_group_that_is_not_its_own_is_refused() {
+        let json = serde_json::to_string(&sample()).unwrap();
+        let moved = json.replace("\"document\"", "\"address\"");
+        assert_ne!(moved, json);
+        assert!(serde_json::from_str::<Subject>(&moved).is_err());
     }
 
     #[test]

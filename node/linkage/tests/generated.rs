@@ -20,6 +20,7 @@ fn lists(generated: &Generated) -> (Vec<Subject>, Vec<Subject>) {
             .unwrap();
         assert_eq!(report.rejected_rows(), 0, "{report:?}");
         assert_eq!(report.warnings.empty_columns, []);
+        assert!(map.synthetic());
         subjects
     };
     (
@@ -131,7 +132,7 @@ fn the_bytes_of_this_generator_version_are_pinned() {
     let digest = format!("{:02x?}", digest.finalize().as_slice()).replace(['[', ']', ',', ' '], "");
     assert_eq!(
         digest,
-        "8dc5dd104d4f3db7d8d9f812caef9e3005a505ae02c0c63ae41d7c22686bd2ab"
+        "149b7d265cd469dd9a64330fb81df23128cc37bc24acd427a1e8341d5328136c"
     );
 }
 
@@ -176,6 +177,34 @@ fn canaries_stand_only_in_rows_without_a_counterpart() {
             );
         }
     }
+}
+
+#[test]
+fn some_rows_of_one_list_only_carry_an_exclusion_and_every_number_has_a_type() {
+    let generated = generate(Size::S, 3);
+    let truth = truth(&generated);
+    let (left, right) = lists(&generated);
+    let mut words = std::collections::BTreeSet::new();
+    for (list, side) in [(&left, 0), (&right, 1)] {
+        let flagged: Vec<&Subject> = list
+            .iter()
+            .filter(|subject| !subject.exclusions.is_empty())
+            .collect();
+        assert!((15..100).contains(&flagged.len()), "{}", flagged.len());
+        for subject in flagged {
+            words.extend(subject.exclusions.iter().copied());
+            let on_both = truth
+                .iter()
+                .any(|(left, right)| [left, right][side] == &subject.reference);
+            assert!(!on_both, "{}", subject.reference);
+        }
+        for subject in list {
+            let number = subject.values_of(Field::NationalId);
+            let of_type = subject.values_of(Field::NationalIdType);
+            assert_eq!(number.is_empty(), of_type.is_empty());
+        }
+    }
+    assert_eq!(words.len(), 3, "{words:?}");
 }
 
 #[test]

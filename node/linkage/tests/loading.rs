@@ -129,7 +129,7 @@ fn faults_of_the_whole_file_are_said_clearly() {
         (b"\n\n\n", "the file is empty"),
         (
             "broj;prezime;rođen\n1;Savić;\n".as_bytes(),
-            "separated by semicolons",
+            "separated by semicolons; say so in the map file: delimiter = ';'",
         ),
         ("broj\tprezime\trođen\n".as_bytes(), "separated by tabs"),
         (
@@ -162,7 +162,11 @@ fn faults_of_the_whole_file_are_said_clearly() {
 fn a_header_alone_is_a_list_of_nobody() {
     let (subjects, report) = load("broj,prezime,rođen\n", &RowLimits::default()).unwrap();
     assert!(subjects.is_empty());
-    assert_eq!((report.rows_in, report.warnings.lines()), (0, vec![]));
+    assert_eq!(report.rows_in, 0);
+    assert_eq!(
+        report.warnings.lines(),
+        ["the file has a header and no rows: a list of nobody"]
+    );
 }
 
 #[test]
@@ -244,10 +248,15 @@ fn the_report_warns_in_words_and_survives_json() {
     assert_eq!(report.warnings.empty_columns, [Field::FamilyNames]);
     let lines = report.warnings.lines();
     assert!(
-        lines[0].starts_with("1 of 2 birth dates are 1 January"),
+        lines[0].starts_with("50 % of birth dates (1 of 2) are 1 January"),
         "{lines:?}"
     );
-    assert!(lines[1].contains("`family_names` is empty"), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("`family_names` is empty")),
+        "{lines:?}"
+    );
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<LoadReport>(&json).unwrap(), report);
 }

@@ -317,6 +317,87 @@ fn aliases_multiply_and_the_limit_spares_every_key_type() {
 }
 
 #[test]
+fn a_document_number_never_meets_the_state_of_another_document() {
+    let rules = parse(
+        r#"
+        profile = "plain-1"
+        [[match_key]]
+        id = "passport"
+        fields = ["document_state", "document_number"]
+        strength = "strong"
+        alone = true
+        [[match_key]]
+        id = "name-passport"
+        fields = ["document_number", "family_names", "document_state", "dob"]
+        strength = "strong"
+        alone = true
+        "#,
+    );
+    let rules = rules.unwrap();
+    let subject = Subject::new("r")
+        .with_tuple([(Field::FamilyNames, "Savin"), (Field::Dob, "1990-03-05")])
+        .with_tuple([(Field::FamilyNames, "Jovin"), (Field::Dob, "1991-04-06")])
+        .with_tuple([(Field::DocumentState, "SRB"), (Field::DocumentNumber, "1")])
+        .with_tuple([(Field::DocumentState, "TUR"), (Field::DocumentNumber, "2")])
+        .with_tuple([(Field::DocumentNumber, "3")])
+        .with_tuple([(Field::DocumentState, "AFG")]);
+    let derived = rules.derive_keys(&subject);
+    let texts: Vec<(u8, String)> = derived
+        .keys
+        .into_iter()
+        .map(|key| {
+            let letters = key.value.into_iter().filter(u8::is_ascii_graphic);
+            (key.key_type, letters.map(char::from).collect())
+        })
+        .collect();
+    let expected = [
+        (0, "SRB1"),
+        (0, "TUR2"),
+        (1, "1SavinSRB1990-03-05"),
+        (1, "2SavinTUR1990-03-05"),
+        (1, "1JovinSRB1991-04-06"),
+        (1, "2JovinTUR1991-04-06"),
+    ];
+    let mut found: Vec<(u8, &str)> = texts
+        .iter()
+        .map(|(key_type, text)| (*key_type, text.as_str()))
+        .collect();
+    found.sort_unstable();
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(derived.cut_count, 0);
+}
+
+#[test]
+fn identities_spelt_alike_give_one_key_and_the_limit_is_reported() {
+    let rules = parse(SAMPLE).unwrap();
+    let mut subject = Subject::new("r");
+    for number in 0..80 {
+        for family in ["Savić", "SAVIC"] {
+            subject = subject.with_tuple([
+                (Field::FamilyNames, family.to_owned()),
+                (Field::GivenNames, "Ana".to_owned()),
+                (Field::Dob, format!("1990-03-{:02}", 1 + number % 20)),
+            ]);
+        }
+    }
+    let derived = rules.derive_keys(&subject);
+    assert_eq!((derived.keys.len(), derived.cut_count), (20, 0));
+    for year in 1900..2000 {
+        subject = subject.with_tuple([
+            (Field::FamilyNames, "Savić".to_owned()),
+            (Field::GivenNames, "Ana".to_owned()),
+            (Field::Dob, format!("{year}-03-06")),
+        ]);
+    }
+    let derived = rules.derive_keys(&subject);
+    assert_eq!(derived.keys.len(), MATCH_KEYS_PER_SUBJECT_MAX);
+    let not_looked_at = 56; // 1990 among them, which repeats a key
+    assert_eq!(derived.cut_count, not_looked_at);
+}
+
+#[test]
 fn debug_of_a_match_key_discloses_no_value() {
     let keys = demo_rules().match_keys(&Subject::new("r").with(Field::NationalId, "1403987660121"));
     let bytes = format!("{:?}", b"1403987660121");

@@ -128,7 +128,7 @@ fn read(
         let bytes = subject.to_bytes();
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(&bytes);
-        fields.extend(subject.values.keys().copied());
+        fields.extend(subject.fields());
         subjects += 1;
         kept = keep(&bytes);
     });

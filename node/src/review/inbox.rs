@@ -246,9 +246,9 @@ pub(super) fn record_view(subject: &Subject) -> Vec<FieldView> {
         field: "ref".to_owned(),
         values: vec![subject.reference.clone()],
     };
-    let fields = subject.values.iter().map(|(field, values)| FieldView {
+    let fields = subject.fields().into_iter().map(|field| FieldView {
         field: field.to_string(),
-        values: values.clone(),
+        values: subject.values_of(field),
     });
     std::iter::once(reference).chain(fields).collect()
 }

@@ -44,7 +44,7 @@ pub(super) fn releasable(
         .fields_on_match(policy)
         .into_iter()
         .filter(|field| !forbidden.contains(field))
-        .map(|field| (field, subject.values_of(field).to_vec()))
+        .map(|field| (field, subject.values_of(field)))
         .filter(|(_, values)| !values.is_empty())
         .collect()
 }

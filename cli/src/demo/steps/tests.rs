@@ -169,7 +169,7 @@ fn the_maps_of_the_lists_carry_the_reference_twice() {
         for subject in &subjects {
             assert_eq!(
                 subject.values_of(Field::CaseRef),
-                std::slice::from_ref(&subject.reference)
+                [subject.reference.as_str()]
             );
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::names::{PLACES, People};
 use super::random::SplitMix64;
 use crate::date::{Date, days_in_month};
+use crate::exclusion::Exclusion;
 use crate::fold::fold;
 
 /// Years of birth: adults of working age.
@@ -32,6 +33,7 @@ pub(super) struct Person {
     pub(super) national_id: Option<String>,
     pub(super) passport: Option<Passport>,
     pub(super) place_of_birth: &'static str,
+    pub(super) excluded_as: Option<Exclusion>,
 }
 
 impl Date {
@@ -188,6 +190,7 @@ impl World {
             national_id: None,
             passport: None,
             place_of_birth: self.random.pick(PLACES),
+            excluded_as: None,
         }
     }
 

@@ -6,8 +6,10 @@ use unicode_normalization::char::is_combining_mark;
 use super::names::{People, TOWNS_UK, cyrillic};
 use super::person::Person;
 use super::random::SplitMix64;
+use crate::exclusion::Exclusion;
 
 pub(super) const UK_MAP: &str = r#"# Columns of the British list.
+synthetic = true
 date_format = "%d/%m/%Y"
 region = "GB"
 
@@ -25,9 +27,15 @@ locality = "Town"
 
 [constants]
 category = "suspect"
+national_id_type = "jmbg"
+
+[exclude]
+asylum_claim = "Asylum"
+contested_record = "Disputed"
 "#;
 
 pub(super) const RS_MAP: &str = r#"# Columns of the Serbian list.
+synthetic = true
 date_format = "%d.%m.%Y."
 region = "RS"
 
@@ -44,9 +52,21 @@ document_state = "drzava_pasosa"
 
 [constants]
 category = "suspect"
+national_id_type = "jmbg"
+
+[exclude]
+asylum_claim = "zahtev_za_azil"
+trafficking_victim = "zrtva_trgovine"
 "#;
 
-const UK_HEADER: [&str; 10] = [
+/// The exclusions that have a column in the British list, and in the Serbian.
+pub(super) const UK_FLAGS: [Exclusion; 2] = [Exclusion::AsylumClaim, Exclusion::ContestedRecord];
+pub(super) const RS_FLAGS: [Exclusion; 2] = [Exclusion::AsylumClaim, Exclusion::TraffickingVictim];
+
+const UK_COLUMNS: usize = 12;
+const RS_COLUMNS: usize = 11;
+
+const UK_HEADER: [&str; UK_COLUMNS] = [
     "Record No",
     "Surname",
     "Forenames",
@@ -57,9 +77,11 @@ const UK_HEADER: [&str; 10] = [
     "Passport No",
     "Passport Issued By",
     "Town",
+    "Asylum",
+    "Disputed",
 ];
 
-const RS_HEADER: [&str; 9] = [
+const RS_HEADER: [&str; RS_COLUMNS] = [
     "evidencioni_broj",
     "prezime",
     "ime",
@@ -69,6 +91,8 @@ const RS_HEADER: [&str; 9] = [
     "jmbg",
     "broj_pasosa",
     "drzava_pasosa",
+    "zahtev_za_azil",
+    "zrtva_trgovine",
 ];
 
 pub(super) fn uk_ref(index: usize) -> String {
@@ -139,7 +163,7 @@ pub(super) fn uk_row(
     person: &Person,
     spelling: Spelling,
     random: &mut SplitMix64,
-) -> [String; 10] {
+) -> [String; UK_COLUMNS] {
     let write = |name: &str| match person.people {
         People::Serbian => spelling.write(name),
         _ => name.to_owned(),
@@ -165,10 +189,16 @@ pub(super) fn uk_row(
         number,
         state,
         random.pick(TOWNS_UK).to_owned(),
+        flag(person, UK_FLAGS[0], "Y", ""),
+        flag(person, UK_FLAGS[1], "Y", ""),
     ]
 }
 
-pub(super) fn rs_row(index: usize, person: &Person, random: &mut SplitMix64) -> [String; 9] {
+pub(super) fn rs_row(
+    index: usize,
+    person: &Person,
+    random: &mut SplitMix64,
+) -> [String; RS_COLUMNS] {
     let in_cyrillic = person.people == People::Serbian && random.one_in(2);
     let write = |name: &str| {
         if in_cyrillic && !is_canary(name) {
@@ -191,15 +221,28 @@ pub(super) fn rs_row(index: usize, person: &Person, random: &mut SplitMix64) -> 
         person.national_id.clone().unwrap_or_default(),
         number,
         state,
+        flag(person, RS_FLAGS[0], "da", "ne"),
+        flag(person, RS_FLAGS[1], "da", "ne"),
     ]
 }
 
-pub(super) fn uk_table(rows: &[[String; 10]]) -> String {
-    csv_text(&UK_HEADER, rows.iter().map(<[String; 10]>::as_slice))
+fn flag(person: &Person, exclusion: Exclusion, yes: &str, no: &str) -> String {
+    let carries = person.excluded_as == Some(exclusion);
+    if carries { yes } else { no }.to_owned()
 }
 
-pub(super) fn rs_table(rows: &[[String; 9]]) -> String {
-    csv_text(&RS_HEADER, rows.iter().map(<[String; 9]>::as_slice))
+pub(super) fn uk_table(rows: &[[String; UK_COLUMNS]]) -> String {
+    csv_text(
+        &UK_HEADER,
+        rows.iter().map(<[String; UK_COLUMNS]>::as_slice),
+    )
+}
+
+pub(super) fn rs_table(rows: &[[String; RS_COLUMNS]]) -> String {
+    csv_text(
+        &RS_HEADER,
+        rows.iter().map(<[String; RS_COLUMNS]>::as_slice),
+    )
 }
 
 /// A canary keeps its bytes.

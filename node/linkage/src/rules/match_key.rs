@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{DefaultDob, LinkageRules, MatchKeyRule};
-use crate::field::Field;
-use crate::subject::Subject;
+use crate::field::{Field, Group};
+use crate::subject::{Subject, Tuple};
 
 /// A subject with many aliases must not flood a round; the product of its values is cut here.
 pub const MATCH_KEYS_PER_SUBJECT_MAX: usize = 64;
@@ -34,7 +34,8 @@ impl fmt::Debug for MatchKey {
 pub struct DerivedKeys {
     /// At most [`MATCH_KEYS_PER_SUBJECT_MAX`], each once, ascending by key type.
     pub keys: Vec<MatchKey>,
-    /// Match keys beyond the limit.
+    /// Match keys beyond the limit; where a subject has more than the limit of one type, repeated ones among the rest
+    /// count too.
     pub cut_count: u64,
 }
 
@@ -51,8 +52,9 @@ impl LinkageRules {
 
     /// The match keys of a subject, and how many the limit cut.
     ///
-    /// A field with several values gives a key for each combination; combinations of the values named first come first,
-    /// and the key types take turns, so that the limit never leaves a key type without its first key.
+    /// Fields of one [`Group`] come from one identity, one document, one address: a document's number never meets the
+    /// state of another. Each such tuple gives a key, and a field with several values in it one for each. Those named
+    /// first come first, and the key types take turns, so that the limit never leaves a key type without its first key.
     pub fn derive_keys(&self, subject: &Subject) -> DerivedKeys {
         let products: Vec<Product> = self
             .match_keys
@@ -61,7 +63,7 @@ impl LinkageRules {
             .collect();
         let total = products
             .iter()
-            .fold(0_u64, |sum, product| sum.saturating_add(product.count));
+            .fold(0_u64, |sum, product| sum.saturating_add(product.total));
         let mut keys = Vec::new();
         let mut turn = 0;
         let turns = products
@@ -91,35 +93,62 @@ impl LinkageRules {
     }
 }
 
-/// The combinations of the distinct canonical values of a rule's fields.
+/// The combinations that give a rule's match keys: one tuple of each group that its fields belong to.
 struct Product {
-    values: Vec<Vec<String>>,
+    parts: Vec<Part>,
+    /// Combinations that [`value`](Self::value) gives.
     count: u64,
+    /// All combinations.
+    total: u64,
+}
+
+/// What a group contributes: the fields of a document keep together, whatever other documents there are.
+struct Part {
+    /// Where its fields stand in the rule.
+    places: Vec<usize>,
+    /// Distinct values in the order of `places`, at most as many as a subject has match keys.
+    choices: Vec<Vec<String>>,
+    /// Further ones, not looked at.
+    unseen: u64,
 }
 
 impl Product {
     fn new(rule: &MatchKeyRule, subject: &Subject, default_dob: DefaultDob) -> Self {
-        let values: Vec<Vec<String>> = rule
-            .fields
-            .iter()
-            .map(|field| canonical_values(rule, *field, subject, default_dob))
+        let mut groups: Vec<(Group, Vec<usize>)> = Vec::new();
+        for (place, field) in rule.fields.iter().enumerate() {
+            match groups.iter_mut().find(|(group, _)| *group == field.group()) {
+                Some((_, places)) => places.push(place),
+                None => groups.push((field.group(), vec![place])),
+            }
+        }
+        let parts: Vec<Part> = groups
+            .into_iter()
+            .map(|(group, places)| Part::new(rule, places, subject.tuples_of(group), default_dob))
             .collect();
-        let count = values.iter().fold(1_u64, |product, values| {
-            product.saturating_mul(values.len() as u64)
-        });
-        Self { values, count }
+        let product = |of: fn(&Part) -> u64| {
+            parts
+                .iter()
+                .fold(1_u64, |product, part| product.saturating_mul(of(part)))
+        };
+        Self {
+            count: product(|part| part.choices.len() as u64),
+            total: product(|part| part.choices.len() as u64 + part.unseen),
+            parts,
+        }
     }
 
-    /// The combination of this number; the last field varies fastest.
+    /// The combination of this number; the last group varies fastest.
     fn value(&self, mut number: u64) -> Vec<u8> {
-        let mut chosen = Vec::with_capacity(self.values.len());
-        for values in self.values.iter().rev() {
-            let count = values.len() as u64;
-            chosen.push(&values[(number % count) as usize]);
+        let mut chosen: Vec<(usize, &String)> = Vec::new();
+        for part in self.parts.iter().rev() {
+            let count = part.choices.len() as u64;
+            let choice = &part.choices[(number % count) as usize];
+            chosen.extend(part.places.iter().copied().zip(choice));
             number /= count;
         }
+        chosen.sort_unstable_by_key(|(place, _)| *place);
         let mut bytes = Vec::new();
-        for value in chosen.into_iter().rev() {
+        for (_, value) in chosen {
             let length = u16::try_from(value.len()).expect("longer values have been left out");
             bytes.extend_from_slice(&length.to_le_bytes());
             bytes.extend_from_slice(value.as_bytes());
@@ -128,15 +157,63 @@ impl Product {
     }
 }
 
+impl Part {
+    fn new(
+        rule: &MatchKeyRule,
+        places: Vec<usize>,
+        tuples: &[Tuple],
+        default_dob: DefaultDob,
+    ) -> Self {
+        let mut choices: Vec<Vec<String>> = Vec::new();
+        let mut unseen = 0_u64;
+        for tuple in tuples {
+            let values: Vec<Vec<String>> = places
+                .iter()
+                .map(|place| canonical_values(rule, rule.fields[*place], tuple, default_dob))
+                .collect();
+            let count = values.iter().fold(1_u64, |product, values| {
+                product.saturating_mul(values.len() as u64)
+            });
+            let mut seen = 0;
+            // Within a tuple no two combinations are equal, so this ends after twice the limit.
+            while seen < count && choices.len() < MATCH_KEYS_PER_SUBJECT_MAX {
+                let choice = combination(&values, seen);
+                if !choices.contains(&choice) {
+                    choices.push(choice);
+                }
+                seen += 1;
+            }
+            unseen = unseen.saturating_add(count - seen);
+        }
+        Self {
+            places,
+            choices,
+            unseen,
+        }
+    }
+}
+
+/// The combination of this number; the last field varies fastest.
+fn combination(values: &[Vec<String>], mut number: u64) -> Vec<String> {
+    let mut chosen = Vec::with_capacity(values.len());
+    for values in values.iter().rev() {
+        let count = values.len() as u64;
+        chosen.push(values[(number % count) as usize].clone());
+        number /= count;
+    }
+    chosen.reverse();
+    chosen
+}
+
 fn canonical_values(
     rule: &MatchKeyRule,
     field: Field,
-    subject: &Subject,
+    tuple: &Tuple,
     default_dob: DefaultDob,
 ) -> Vec<String> {
     let transform = rule.transform.of(field);
     let mut distinct: Vec<String> = Vec::new();
-    for value in subject.values_of(field) {
+    for value in tuple.get(&field).into_iter().flatten() {
         if let Some(canonical) = transform.canonical(field, value, default_dob)
             && u16::try_from(canonical.len()).is_ok()
             && !distinct.contains(&canonical)
