@@ -36,6 +36,8 @@ pub(crate) struct Trial<'a> {
     pub max_overlap: u64,
     /// Fields that may be released.
     pub fields_on_match: Vec<Field>,
+    /// Whether it stays in pilot until it is activated: for lists that are marked as test data.
+    pub pilot: bool,
 }
 
 impl Trial<'_> {
@@ -52,7 +54,7 @@ impl Trial<'_> {
             not_before: Instant::from_s(today_s),
             expires: Instant::from_s(today_s + LIFE_S),
             review_due: Instant::from_s(today_s + LIFE_S / 2),
-            pilot_required: false,
+            pilot_required: self.pilot,
             purpose_code: PURPOSE.to_owned(),
             purpose_text: "a trial with invented people".to_owned(),
             regime: Regime::LawEnforcement,
@@ -176,6 +178,7 @@ pub(crate) mod tests {
             match_keys: demo_rules().match_key_rules().to_vec(),
             slot_s: 8,
             max_release: 64,
+            pilot: true,
             max_overlap: 500,
             fields_on_match: vec![Field::FamilyNames, Field::Dob],
         };
@@ -205,6 +208,7 @@ pub(crate) mod tests {
             match_keys: demo_rules().match_key_rules().to_vec(),
             slot_s: 8,
             max_release: 64,
+            pilot: true,
             max_overlap: 64,
             fields_on_match: Vec::new(),
         };

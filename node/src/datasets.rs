@@ -5,30 +5,34 @@
 //! an open round goes on with the rows it began with. Rows that nothing points to any more are removed afterwards.
 
 mod load;
+mod profile;
+mod remove;
 mod rows;
 mod upload;
+mod uses;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::routing::post;
 use mandorla_control::{
-    ApiError, Call as _, DATASET_LOAD_PATH, DatasetList, DatasetRemove, DatasetShow, DatasetView,
-    ErrorCode,
+    ApiError, DATASET_LOAD_PATH, DatasetList, DatasetProfile, DatasetRemove, DatasetShow,
+    DatasetView, ErrorCode,
 };
+use mandorla_linkage::Exclusion;
 use mandorla_store::{StoreError, WriteTx};
 
 pub(crate) use self::rows::{GENERATIONS, for_each_subject, subject, sweep};
-use crate::events::Event;
-use crate::failed::Failed;
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
-use crate::server::{Routes, ServeBlocking, role_of};
+use crate::server::{Routes, ServeBlocking};
 
 pub(crate) fn routes(routes: Routes) -> Routes {
     routes
         .route(DATASET_LOAD_PATH, post(upload::upload))
         .call::<DatasetList>()
         .call::<DatasetShow>()
+        .call::<DatasetProfile>()
         .call::<DatasetRemove>()
 }
 
@@ -60,34 +64,12 @@ impl ServeBlocking for DatasetShow {
     }
 }
 
-impl ServeBlocking for DatasetRemove {
-    fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<DatasetView, ApiError> {
-        let record = node.store.write(|tx| {
-            let name = self.name.as_str();
-            let record = tx.find(DATASETS, name)?.ok_or_else(|| unknown(name))?;
-            if uses_generation(tx, record.generation)? {
-                let message = format!("an open round uses dataset {name}");
-                return Err(ApiError::new(ErrorCode::InUse, message)
-                    .hint("mandorla round list")
-                    .into());
-            }
-            tx.remove(DATASETS, name)?;
-            let event = node
-                .event_by(
-                    Event::DatasetRemoved,
-                    caller,
-                    role_of(caller, DatasetRemove::ROLES),
-                )
-                .detail("dataset", name)
-                .detail("subjects", record.subjects)
-                .detail("digest", record.digest.clone())
-                .detail("synthetic", record.synthetic);
-            tx.append_ledger(event)?;
-            Ok::<_, Failed>(record)
-        })?;
-        sweep(node).map_err(storage)?;
-        Ok(view(record))
-    }
+/// Counts of exclusions by their words.
+fn by_word(counts: &BTreeMap<Exclusion, u64>) -> BTreeMap<String, u64> {
+    let words = counts.iter();
+    words
+        .map(|(exclusion, count)| (exclusion.to_string(), *count))
+        .collect()
 }
 
 fn view(record: DatasetRecord) -> DatasetView {

@@ -72,5 +72,6 @@ pub use signature::{
 pub use succession::{OVERLAP_MAX_S, PublicKeys, SignedSuccession, Succession, SuccessionFault};
 pub use terms::{
     CLASS_LOG2_MAX, CLOCK_SKEW_MAX_S, KEY_TYPES_MAX, KeyType, Offer, ResponderOffer, SLOTS_MAX,
-    SUITE, Terms, TermsRules, agreement_digest, ledger_commitment, size_class_log2, tag_bytes,
+    SUITE, Terms, TermsRules, agreement_digest, dataset_commitment, ledger_commitment,
+    size_class_log2, tag_bytes,
 };

@@ -454,8 +454,9 @@ pub(crate) fn case_commitment(salt: &[u8; 32], case_reference: &str) -> Digest {
     Digest(h256(labels::CASE, &[salt, case_reference.as_bytes()]))
 }
 
-/// Salted commitment to a dataset's digest.
-pub(crate) fn dataset_commitment(salt: &[u8; 32], dataset: &Digest) -> Digest {
+/// Salted commitment to a dataset's digest: what the terms say of it. Whoever is shown the salt and the dataset can check
+/// that it is the one; without the salt, two rounds over one dataset have nothing in common.
+pub fn dataset_commitment(salt: &[u8; 32], dataset: &Digest) -> Digest {
     Digest(h256(labels::DATASET, &[salt, &dataset.0]))
 }
 

@@ -43,10 +43,7 @@ impl List {
     /// # Panics
     /// If a field has two values.
     pub fn of(subjects: &[Subject]) -> Self {
-        let fields: BTreeSet<Field> = subjects
-            .iter()
-            .flat_map(|subject| subject.fields())
-            .collect();
+        let fields: BTreeSet<Field> = subjects.iter().flat_map(Subject::fields).collect();
         let mut map =
             format!("[columns]\nref = \"{REFERENCE_COLUMN}\"\ncase_ref = \"{REFERENCE_COLUMN}\"\n");
         for field in &fields {

@@ -163,6 +163,7 @@ async fn prepare(
             alone: true,
             bits: Some(43), // 13 digits
         }],
+        pilot: false,
         slot_s,
         max_release: u32::try_from(RELEASES_MAX).expect("a small constant"),
         max_overlap: args.expected_hits().max(1),

@@ -135,6 +135,7 @@ async fn prepare(
         match_keys: demo_rules().match_key_rules().to_vec(),
         slot_s: args.size.slot_s(),
         max_release: places,
+        pilot: true,
         max_overlap: places.into(),
         fields_on_match: vec![
             Field::FamilyNames,
@@ -147,7 +148,7 @@ async fn prepare(
             Field::CaseRef,
         ],
     };
-    world.agree(&trial.text()?).await?;
+    world.agree_on_pilot(&trial.text()?).await?;
     tell.step("An agreement", &story::agreement(trial.slot_s, places));
     Ok(subjects)
 }

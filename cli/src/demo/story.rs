@@ -68,7 +68,8 @@ pub(super) fn agreement(slot_s: u64, max_release: u32) -> String {
         "A file that both sign byte for byte: purpose, match keys, quotas, which fields may be released, when the\n\
          answer comes. Three match keys: the national number; the passport's state and number; the names, folded\n\
          across scripts, with the date of birth. The answer comes {slot_s} s after the question, always, with {max_release} places,\n\
-         whether there are hits or not."
+         whether there are hits or not. Both have signed and neither activated it: it is in pilot, and both lists are\n\
+         marked as test data, the only data that a pilot takes and that a live agreement refuses."
     )
 }
 

@@ -144,6 +144,13 @@ impl World {
         agree(self.requester(), self.responder(), text).await
     }
 
+    /// Both operators sign an agreement, which is then in pilot: for test data alone.
+    pub(crate) async fn agree_on_pilot(&self, text: &str) -> Result<(), ApiError> {
+        agree_on_pilot(self.requester(), self.responder(), text)
+            .await
+            .map(drop)
+    }
+
     /// The analyst at the requester proposes a round.
     pub async fn propose(
         &self,
@@ -220,12 +227,30 @@ pub async fn exchange_cards(
     Ok((cards, words))
 }
 
-/// Both operators sign an agreement and activate it, handing its file to and fro.
+/// Both operators sign an agreement and activate it, handing its file to and fro: it is live, for lists that are not
+/// marked as test data.
 pub async fn agree(
     requester: &NodeProcess,
     responder: &NodeProcess,
     text: &str,
 ) -> Result<(), ApiError> {
+    let id = agree_on_pilot(requester, responder, text).await?;
+    responder
+        .as_operator(&AgreementActivate { id: id.clone() })
+        .await?;
+    hand_over(&id, responder, requester).await?;
+    requester
+        .as_operator(&AgreementActivate { id: id.clone() })
+        .await?;
+    hand_over(&id, requester, responder).await
+}
+
+/// Both operators sign an agreement, handing its file to and fro: it is in pilot, for test data alone. Returns its id.
+async fn agree_on_pilot(
+    requester: &NodeProcess,
+    responder: &NodeProcess,
+    text: &str,
+) -> Result<String, ApiError> {
     let id = requester
         .as_operator(&AgreementPropose {
             text: text.to_owned(),
@@ -236,14 +261,8 @@ pub async fn agree(
     responder
         .as_operator(&AgreementSign { id: id.clone() })
         .await?;
-    responder
-        .as_operator(&AgreementActivate { id: id.clone() })
-        .await?;
     hand_over(&id, responder, requester).await?;
-    requester
-        .as_operator(&AgreementActivate { id: id.clone() })
-        .await?;
-    hand_over(&id, requester, responder).await
+    Ok(id)
 }
 
 async fn hand_over(id: &str, from: &NodeProcess, to: &NodeProcess) -> Result<(), ApiError> {

@@ -24,9 +24,11 @@ mod field;
 mod fold;
 pub mod generate;
 mod grade;
+mod jmbg;
 mod load;
 mod map_file;
 pub mod oracle;
+mod profile;
 mod rules;
 mod subject;
 mod transform;
@@ -41,6 +43,7 @@ pub use load::{
     VALUES_PER_SUBJECT_MAX, load_csv,
 };
 pub use map_file::{DELIMITERS, FLAG_NO, FLAG_YES, MapFile, MapFileError, RepeatedRef};
+pub use profile::{FieldProfile, KeyCounts, KeyProfile, Profile};
 pub use rules::{
     DefaultDob, DerivedKeys, FIELDS_PER_KEY_MAX, LinkageRules, MATCH_KEY_RULES_MAX,
     MATCH_KEYS_PER_SUBJECT_MAX, MatchKey, MatchKeyRule, PROFILE, PROFILE_VERSION, RulesError,

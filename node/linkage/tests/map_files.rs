@@ -5,6 +5,8 @@
     reason = "test code outside of the test functions"
 )]
 
+use std::fmt::Write as _;
+
 use mandorla_linkage::{
     Exclusion, Field, Group, LoadError, LoadReport, LocalExclusions, MapFile, RejectReason,
     RowLimits, Subject, Tuple, load_csv,
@@ -322,7 +324,7 @@ fn placeholders_and_repeated_values_are_counted_and_not_shown() {
         } else {
             format!("D{row}")
         };
-        table += &format!("{row},{name},{document}\n");
+        writeln!(table, "{row},{name},{document}").unwrap();
     }
     let (_, report) = load(map, &table);
     assert_eq!(report.warnings.placeholders[&Field::FamilyNames], 50);

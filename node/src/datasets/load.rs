@@ -1,19 +1,22 @@
 //! One load: rows into a new generation, then the switch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::MutexGuard;
 
 use mandorla_agreement::{ID_CHARS_MAX, SET_SUBJECTS_MAX};
 use mandorla_control::{
-    ApiError, DatasetLoad, DatasetView, ErrorCode, LoadReportView, RejectedView,
+    ApiError, DatasetLoad, DatasetUseView, DatasetView, ErrorCode, LoadReportView, RejectedView,
 };
-use mandorla_linkage::{Field, LoadError, LoadReport, MapFile, RowLimits, load_csv};
+use mandorla_linkage::{
+    Field, LoadError, LoadReport, LocalExclusions, MapFile, RowLimits, load_csv,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{NewRows, sweep_locked, try_lock};
 use super::upload::ROLES;
-use super::view;
+use super::uses::{Use, naming};
+use super::{by_word, view};
 use crate::events::Event;
 use crate::failed::Failed;
 use crate::node::{Caller, Node};
@@ -33,7 +36,7 @@ pub(super) fn load(
             .hint("correct the map file, then: mandorla dataset load … --dry-run")
     })?;
     if header.dry_run {
-        let facts = read(file, &map, |_| Ok(()))?;
+        let facts = read(node, &header.name, file, &map, |_| Ok(()))?;
         return Ok(view(facts.into_record(node, header, 0)));
     }
     let lock = try_lock(node).ok_or_else(|| {
@@ -60,9 +63,9 @@ fn store(
     file: impl Read,
 ) -> Result<DatasetRecord, ApiError> {
     let mut rows = NewRows::begin(node)?;
-    let facts = read(file, map, |subject| rows.push(subject))?;
+    let facts = read(node, &header.name, file, map, |subject| rows.push(subject))?;
     // A list that nobody is on is a list; a list of which nothing could be read is a mistake.
-    if facts.subjects == 0 && facts.report.rows_in > 0 {
+    if facts.report.rows_in > 0 && facts.report.rejected_rows() == facts.report.rows_in {
         let message = format!(
             "none of {} rows became a subject; nothing was kept",
             facts.report.rows_in
@@ -77,6 +80,7 @@ fn store(
         .iter()
         .map(|(reason, rows)| (reason.clone(), rows.rows.into()))
         .collect();
+    let counts = |of: &BTreeMap<String, u64>| serde_json::json!(of);
     let event = node
         .event_by(Event::DatasetLoaded, caller, role_of(caller, ROLES))
         .detail("dataset", record.name.clone())
@@ -84,6 +88,9 @@ fn store(
         .detail("rows_in", report.rows_in)
         .detail("accepted", report.accepted)
         .detail("rejected", rejected)
+        .detail("excluded_rows", report.excluded_rows)
+        .detail("excluded", counts(&report.excluded))
+        .detail("flagged", counts(&report.flagged))
         .detail("file_digest", report.file_digest.clone())
         .detail("digest", record.digest.clone())
         .detail("synthetic", record.synthetic);
@@ -103,18 +110,34 @@ struct Facts {
     digest: [u8; 32],
     synthetic: bool,
     report: LoadReport,
+    agreements: Vec<DatasetUseView>,
 }
 
 /// Reads a file and hands on the bytes of each subject.
 fn read(
+    node: &Node,
+    name: &str,
     file: impl Read,
     map: &MapFile,
     mut keep: impl FnMut(&[u8]) -> Result<(), ApiError>,
 ) -> Result<Facts, ApiError> {
     let limits = RowLimits {
         rows_max: SET_SUBJECTS_MAX, // a larger dataset could take part in no round
+        now_unix_s: Some(node.clock.now_s()),
+        local: LocalExclusions {
+            exclude: node.config.policy.exclude.iter().copied().collect(),
+            nationalities_out: node
+                .config
+                .policy
+                .nationalities_out
+                .iter()
+                .cloned()
+                .collect(),
+        },
         ..RowLimits::default()
     };
+    let held = naming(node, name)?;
+    let mut uses: Vec<Use<'_>> = held.iter().map(Use::new).collect();
     let mut subjects = 0;
     let mut fields = BTreeSet::new();
     // Framed by length, so that no two lists of subjects have the same digest.
@@ -129,6 +152,9 @@ fn read(
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(&bytes);
         fields.extend(subject.fields());
+        for of_agreement in &mut uses {
+            of_agreement.count(node, &subject);
+        }
         subjects += 1;
         kept = keep(&bytes);
     });
@@ -139,6 +165,7 @@ fn read(
         digest: digest.finalize().into(),
         synthetic: map.synthetic(),
         report: report.map_err(|error| unreadable(&error))?,
+        agreements: uses.into_iter().map(Use::into_view).collect(),
     })
 }
 
@@ -153,12 +180,25 @@ impl Facts {
             digest: hex::encode(self.digest),
             loaded_at: node.clock.now_s(),
             synthetic: self.synthetic,
-            report: report_view(self.report, header.dry_run),
+            report: report_view(self.report, self.agreements, header.dry_run),
         }
     }
 }
 
-fn report_view(report: LoadReport, dry_run: bool) -> LoadReportView {
+fn report_view(
+    report: LoadReport,
+    agreements: Vec<DatasetUseView>,
+    dry_run: bool,
+) -> LoadReportView {
+    let mut warnings = report.warnings.lines();
+    for of_agreement in &agreements {
+        for (id, subjects) in &of_agreement.match_keys {
+            if *subjects == 0 && report.subjects > 0 {
+                let agreement = &of_agreement.agreement;
+                warnings.push(format!("{agreement}: nobody has the match key {id}"));
+            }
+        }
+    }
     let rejected = report.rejected.into_iter().map(|(reason, rejected)| {
         let rows = RejectedView {
             rows: rejected.rows,
@@ -170,7 +210,11 @@ fn report_view(report: LoadReport, dry_run: bool) -> LoadReportView {
         rows_in: report.rows_in,
         accepted: report.accepted,
         rejected: rejected.collect(),
-        warnings: report.warnings.lines(),
+        excluded_rows: report.excluded_rows,
+        excluded: report.excluded,
+        flagged: by_word(&report.flagged),
+        agreements,
+        warnings,
         file_digest: report.sha256,
         dry_run,
     }
@@ -203,6 +247,14 @@ fn unreadable(error: &LoadError) -> ApiError {
         | LoadError::NoHeader { .. } => (
             ErrorCode::BadMap,
             "name the columns in the map file as the header of the data file has them",
+        ),
+        LoadError::WrongDelimiter { .. } => (
+            ErrorCode::BadFile,
+            "nothing was kept; set the delimiter in the map file, then: mandorla dataset load … --dry-run",
+        ),
+        LoadError::NotUtf8 { .. } => (
+            ErrorCode::BadFile,
+            "nothing was kept; convert the file, for example: iconv -f WINDOWS-1250 -t UTF-8 FILE",
         ),
         LoadError::Io(_) => (ErrorCode::BadFile, "nothing was kept; load the file again"),
         _ => (

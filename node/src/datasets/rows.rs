@@ -1,5 +1,6 @@
 //! The stored subjects, by generation.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 
@@ -10,6 +11,7 @@ use mandorla_store::{StoreError, Table, WriteTx};
 use super::uses_generation;
 use crate::node::{Node, storage};
 use crate::records::dataset::{DATASETS, SUBJECTS};
+use crate::records::round::ROUNDS;
 
 /// Rows of one transaction: some megabytes, and a few dozen flushes for a million rows.
 pub(super) const ROWS_PER_TRANSACTION: usize = 16_384;
@@ -129,19 +131,48 @@ impl<'node> NewRows<'node> {
 /// which sweeps at its own end.
 pub(crate) fn sweep(node: &Node) -> Result<(), StoreError> {
     match try_lock(node) {
-        Some(guard) => sweep_locked(node, &guard),
+        Some(guard) => sweep_locked(node, &guard).map(|_| ()),
         None => Ok(()),
     }
 }
 
-/// As [`sweep`], by the holder of the lock.
-pub(super) fn sweep_locked(node: &Node, _lock: &MutexGuard<'_, ()>) -> Result<(), StoreError> {
-    let mut from = 0;
+/// As [`sweep`], by the holder of the lock. Returns how many rows were removed.
+pub(super) fn sweep_locked(node: &Node, _lock: &MutexGuard<'_, ()>) -> Result<u64, StoreError> {
+    let (mut from, mut removed) = (0, 0);
     while let Some(generation) = first_generation(node, from)? {
-        while remove_some(node, generation)? {}
+        loop {
+            let some = remove_some(node, generation)?;
+            removed += some as u64;
+            if some < ROWS_PER_TRANSACTION {
+                break;
+            }
+        }
         from = generation + 1;
     }
-    Ok(())
+    Ok(removed)
+}
+
+/// Rows of loads of this dataset that an open round still reads.
+pub(super) fn rows_of(node: &Node, dataset: &str) -> Result<u64, StoreError> {
+    let tx = node.store.read()?;
+    let rounds = tx.scan_all(ROUNDS)?;
+    let generations: BTreeSet<u64> = rounds
+        .into_iter()
+        .filter(|(_, round)| round.dataset == dataset && !round.state.is_over())
+        .map(|(_, round)| round.generation)
+        .collect();
+    let mut count = 0;
+    for generation in generations {
+        tx.scan_each(
+            SUBJECTS,
+            (generation, 0)..=(generation, u64::MAX),
+            |_, _| {
+                count += 1;
+                Ok::<_, StoreError>(ControlFlow::Continue(()))
+            },
+        )?;
+    }
+    Ok(count)
 }
 
 fn first_generation(node: &Node, from: u64) -> Result<Option<u64>, StoreError> {
@@ -155,15 +186,15 @@ fn first_generation(node: &Node, from: u64) -> Result<Option<u64>, StoreError> {
     Ok(found)
 }
 
-/// Removes a batch of rows that nothing needs; says whether there may be more.
-fn remove_some(node: &Node, generation: u64) -> Result<bool, StoreError> {
+/// Removes a batch of rows that nothing needs; says how many. A full batch may have more behind it.
+fn remove_some(node: &Node, generation: u64) -> Result<usize, StoreError> {
     node.store.write_unlogged(|tx| {
         let datasets = tx.scan_all(DATASETS)?;
         let is_current = datasets
             .iter()
             .any(|(_, dataset)| dataset.generation == generation);
         if is_current || uses_generation(tx, generation)? {
-            return Ok(false);
+            return Ok(0);
         }
         let mut indexes = Vec::with_capacity(ROWS_PER_TRANSACTION);
         tx.scan_each(
@@ -182,6 +213,6 @@ fn remove_some(node: &Node, generation: u64) -> Result<bool, StoreError> {
         for index in &indexes {
             tx.remove(SUBJECTS, (generation, *index))?;
         }
-        Ok(indexes.len() == ROWS_PER_TRANSACTION)
+        Ok(indexes.len())
     })
 }

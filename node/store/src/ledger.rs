@@ -29,6 +29,7 @@ use crate::error::StoreError;
 use verify::LedgerFault;
 
 pub(crate) mod check;
+pub(crate) mod proof;
 pub(crate) mod verify;
 
 /// Longest ledger entry as JSON. An entry records that something happened and the digests of what;

@@ -37,6 +37,7 @@ pub mod run_file;
 pub use copy::{AnyTable, StoreImport};
 pub use error::StoreError;
 pub use ledger::check::LedgerCheck;
+pub use ledger::proof::EntryProof;
 pub use ledger::verify::{LedgerFault, LedgerReport, verify_ledger_file};
 pub use ledger::{
     AgreementRef, LEDGER_LEAF_BYTES_MAX, LedgerEntry, LedgerEvent, LedgerReader, LedgerVerifier,

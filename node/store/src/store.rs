@@ -1,12 +1,14 @@
 //! Opening, writing and reading the store.
 
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use mandorla_protocol::checkpoint::Checkpoint;
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase as _, ReadableTable as _,
+    Builder, CompactionError, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase as _,
+    ReadableTable as _,
 };
 
 use crate::error::StoreError;
@@ -50,7 +52,8 @@ pub struct StoreConfig {
 /// The open store of a node. One per directory, across processes; shared between threads by
 /// reference. Writers take turns, readers do not wait.
 pub struct Store {
-    database: Database,
+    /// Written to only while it is compacted, which takes it alone.
+    database: RwLock<Database>,
     signer: LedgerSigner,
     verifier: LedgerVerifier,
     dir: PathBuf,
@@ -85,7 +88,7 @@ impl Store {
         } = config;
         retired_keys.push(signing_key.verifying_key());
         let store = Self {
-            database,
+            database: RwLock::new(database),
             verifier: LedgerVerifier {
                 node_name: node_name.clone(),
                 keys: retired_keys,
@@ -127,7 +130,7 @@ impl Store {
 
     /// Starts a read transaction: a view of the store as it is now.
     pub fn read(&self) -> Result<ReadTx, StoreError> {
-        Ok(ReadTx::new(self.database.begin_read()?))
+        Ok(ReadTx::new(self.database().begin_read()?))
     }
 
     /// The signed checkpoint over all entries of the ledger, as a note.
@@ -144,7 +147,25 @@ impl Store {
     /// # Errors
     /// The first fault, in the order of the entries.
     pub fn verify_ledger(&self, known: &[Checkpoint]) -> Result<LedgerReport, LedgerFault> {
-        verify::verify(&self.database.begin_read()?, &self.verifier, known)
+        verify::verify(&self.database().begin_read()?, &self.verifier, known)
+    }
+
+    /// Moves the pages in use to the front of the file and cuts off the rest, where nobody else uses the store just now;
+    /// says whether it did. Everybody waits meanwhile.
+    ///
+    /// What was removed from a table stays in freed pages until they are written again: this gives back those behind the
+    /// last page in use and writes over some of the others, but promises neither for all of them.
+    pub fn try_compact(&self) -> Result<bool, StoreError> {
+        let mut database = match self.database.try_write() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        match database.compact() {
+            Ok(_) => Ok(true),
+            Err(CompactionError::TransactionInProgress) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The directory the store was opened in.
@@ -155,6 +176,11 @@ impl Store {
     /// The folder for [`run_file`]s. Temporary files in it, and in folders below, are removed when the store is opened.
     pub fn runs_dir(&self) -> PathBuf {
         self.dir.join(RUNS_NAME)
+    }
+
+    /// Held only while a transaction begins; the transaction itself keeps compaction off by being there.
+    fn database(&self) -> RwLockReadGuard<'_, Database> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn transact<T, E: From<StoreError>>(
@@ -172,7 +198,7 @@ impl Store {
     }
 
     fn begin(&self) -> Result<WriteTx<'_>, StoreError> {
-        let mut inner = self.database.begin_write().map_err(StoreError::from)?;
+        let mut inner = self.database().begin_write().map_err(StoreError::from)?;
         // Two-phase commits, so that a partly written transaction cannot pass for a whole one by a
         // forged checksum, and a start after a crash that does not depend on the size of the file.
         inner.set_quick_repair(true);
@@ -214,7 +240,7 @@ impl Store {
     /// The last checkpoint must be this node's and that of the frontier: else the next checkpoint
     /// would sign what somebody else made of the ledger.
     fn check_ledger_end(&self) -> Result<(), StoreError> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.database().begin_read()?;
         let ledger = LedgerReader::open(&transaction)?;
         let size = ledger.size();
         if let Some((signed, _)) = ledger.checkpoints.last()?

@@ -1,11 +1,14 @@
 //! Terms that differ from the agreement, keys that nobody possesses.
 
-use mandorla_protocol::requester::Offered;
+use mandorla_protocol::requester::{Offered, RequesterSecrets};
 use mandorla_protocol::responder::{Accepting, accept_offer_with};
 use mandorla_protocol::{
     CLOCK_SKEW_MAX_S, Digest, Message, Offer, PeerFault, ProtocolError, Refusal, ResponderOffer,
-    Role, SignatureBytes, bind,
+    Role, SignatureBytes, bind, dataset_commitment,
 };
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use super::world::{Plan, World};
 use super::{plan, stop_of};
@@ -27,6 +30,31 @@ fn accept(plan: &Plan, offer: Offer) -> Result<Accepting, Refusal> {
         |_| Some(exporter),
     );
     accepted.map(|(accepting, _)| accepting)
+}
+
+#[test]
+fn two_rounds_over_one_dataset_commit_differently_and_each_opens_with_its_own_salt() {
+    let first = plan();
+    let mut second = plan();
+    let mut rng = StdRng::seed_from_u64(14);
+    let drawn = RequesterSecrets::generate(&mut rng);
+    let drawn_again = RequesterSecrets::generate(&mut rng);
+    assert_ne!(drawn.dataset_salt, drawn_again.dataset_salt);
+    second.coins.requester_dataset_salt = drawn.dataset_salt;
+    assert_eq!(
+        first.requester_dataset_digest,
+        second.requester_dataset_digest
+    );
+    let commitments = [&first, &second].map(|plan| offer_of(plan).dataset_commitment);
+    assert_ne!(commitments[0], commitments[1]);
+    let dataset = Digest(first.requester_dataset_digest);
+    for (plan, commitment) in [&first, &second].into_iter().zip(commitments) {
+        let salt = &plan.coins.requester_dataset_salt;
+        assert_eq!(dataset_commitment(salt, &dataset), commitment);
+        assert_ne!(dataset_commitment(salt, &Digest([0; 32])), commitment);
+    }
+    let other_salt = &second.coins.requester_dataset_salt;
+    assert_ne!(dataset_commitment(other_salt, &dataset), commitments[0]);
 }
 
 #[test]

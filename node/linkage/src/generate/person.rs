@@ -7,6 +7,7 @@ use super::random::SplitMix64;
 use crate::date::{Date, days_in_month};
 use crate::exclusion::Exclusion;
 use crate::fold::fold;
+use crate::jmbg::check_digit;
 
 /// Years of birth: adults of working age.
 const BIRTH_YEAR_FIRST: u16 = 1955;
@@ -239,37 +240,6 @@ fn jmbg(birth: Date, male: bool, random: &mut SplitMix64) -> String {
         birth.month,
         birth.year % 1000
     );
-    let check = jmbg_check_digit(body.as_bytes());
+    let check = check_digit(body.as_bytes());
     format!("{body}{check}")
-}
-
-fn jmbg_check_digit(body: &[u8]) -> u32 {
-    const WEIGHTS: [u32; 12] = [7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2];
-    let sum: u32 = WEIGHTS
-        .iter()
-        .zip(body)
-        .map(|(weight, digit)| weight * u32::from(digit - b'0'))
-        .sum();
-    match 11 - sum % 11 {
-        10 | 11 => 0,
-        digit => digit,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn check_digits_are_those_of_known_numbers() {
-        // The well-known specimen 0101006500006 and two fictional ones of region 66.
-        for number in ["0101006500006", "1403987660121", "0209991667314"] {
-            let (body, digit) = number.split_at(12);
-            assert_eq!(
-                jmbg_check_digit(body.as_bytes()).to_string(),
-                digit,
-                "{number}"
-            );
-        }
-    }
 }

@@ -88,6 +88,20 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Every reason, in the order in which they apply.
+    pub const ALL: &[Self] = &[
+        Self::WrongFieldCount,
+        Self::FieldTooLong,
+        Self::NotUtf8,
+        Self::BadFlag,
+        Self::BadDate,
+        Self::UnevenLists,
+        Self::TooManyValues,
+        Self::MissingRef,
+        Self::DuplicateRef,
+        Self::SameSubject,
+    ];
+
     /// The reason in words.
     pub fn words(self) -> &'static str {
         match self {

@@ -103,11 +103,11 @@ fn each_fault_of_a_map_file_is_named() {
 
 #[test]
 fn every_field_can_be_a_column() {
-    let mut text = "[columns]\n".to_owned();
-    for field in Field::ALL {
-        text += &format!("{field} = \"{field} column\"\n");
-    }
-    let map = MapFile::parse(&text).unwrap();
+    let lines: Vec<String> = Field::ALL
+        .iter()
+        .map(|field| format!("{field} = \"{field} column\"\n"))
+        .collect();
+    let map = MapFile::parse(&format!("[columns]\n{}", lines.concat())).unwrap();
     assert_eq!(map.columns().len(), Field::ALL.len());
     assert_eq!(map.fields().into_iter().collect::<Vec<_>>(), Field::ALL);
 }

@@ -5,6 +5,7 @@ use mandorla_protocol::merkle::{verify_consistency, verify_inclusion};
 use redb::{Database, ReadableDatabase as _};
 use tempfile::TempDir;
 
+use super::proof::EntryProof;
 use super::verify::{LedgerReport, verify_ledger_file};
 use super::*;
 use crate::store::{Store, StoreConfig};
@@ -427,6 +428,53 @@ fn proofs_of_the_ledger_verify_against_its_checkpoints() {
     assert!(matches!(
         ledger.inclusion_proof(7, 7),
         Err(StoreError::OutsideLedger { .. })
+    ));
+}
+
+#[test]
+fn an_entry_is_proven_without_the_store_and_nothing_else_is() {
+    let world = World::new();
+    let store = world.open().unwrap();
+    let ledger = store.read().unwrap().ledger().unwrap();
+    let verifier = |seed| LedgerVerifier {
+        node_name: "north".to_owned(),
+        keys: vec![key(seed).verifying_key()],
+    };
+    for seq in 0..7 {
+        let proof = ledger.prove(seq).unwrap();
+        let json = serde_json::to_string(&proof).unwrap();
+        let proof: EntryProof = serde_json::from_str(&json).unwrap();
+        assert_eq!(proof.verify(&verifier(1)).unwrap().seq, seq);
+    }
+    let whole = ledger.prove(3).unwrap();
+    assert!(matches!(
+        whole.verify(&verifier(2)),
+        Err(LedgerFault::CheckpointRefused { size: 7, .. })
+    ));
+    let other = ledger.prove(4).unwrap();
+    type Change<'a> = Box<dyn Fn(&mut EntryProof) + 'a>;
+    let changes: [Change<'_>; 6] = [
+        Box::new(|proof| proof.entry = proof.entry.replace("three", "seven")),
+        Box::new(|proof| proof.entry.clone_from(&other.entry)),
+        Box::new(|proof| proof.seq = 4),
+        Box::new(|proof| proof.path[0] = other.path[1].clone()),
+        Box::new(|proof| drop(proof.path.pop())),
+        Box::new(|proof| proof.path[0].truncate(62)),
+    ];
+    for change in changes {
+        let mut changed = whole.clone();
+        change(&mut changed);
+        assert_ne!(changed, whole);
+        assert!(matches!(
+            changed.verify(&verifier(1)),
+            Err(LedgerFault::Altered { .. })
+        ));
+    }
+    let mut moved = whole.clone();
+    moved.size = 6;
+    assert!(matches!(
+        moved.verify(&verifier(1)),
+        Err(LedgerFault::CheckpointOutOfPlace { .. })
     ));
 }
 

@@ -526,3 +526,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn compacting_gives_back_what_was_removed_and_waits_for_no_reader() {
+    let (_parent, dir) = new_dir();
+    let store = Store::open(&dir, config()).unwrap();
+    let size = || fs::metadata(dir.join("store.redb")).unwrap().len();
+    let row = "x".repeat(1_000);
+    for batch in 0..20 {
+        let many =
+            |tx: &WriteTx<'_>| (0..1_000).try_for_each(|n| tx.put(ROWS, batch * 1_000 + n, &row));
+        store.write_unlogged(many).unwrap();
+    }
+    let full = size();
+    assert!(full > 20_000_000, "{full}");
+    for batch in 0..20 {
+        let none = |tx: &WriteTx<'_>| {
+            (0..1_000).try_for_each(|n| tx.remove(ROWS, batch * 1_000 + n).map(drop))
+        };
+        store.write_unlogged(none).unwrap();
+    }
+    let reader = store.read().unwrap();
+    assert!(!store.try_compact().unwrap(), "somebody reads");
+    drop(reader);
+    assert!(store.try_compact().unwrap());
+    assert!(size() < full / 4, "{} of {full}", size());
+    store.write(|tx| tx.append_ledger(event("later"))).unwrap();
+    store.verify_ledger(&[]).unwrap();
+    drop(store);
+    Store::open(&dir, config())
+        .unwrap()
+        .verify_ledger(&[])
+        .unwrap();
+}
+
+const ROWS: Table<u64, String> = Table::new("rows");
