@@ -202,18 +202,16 @@ async fn twenty_match_keys_of_one_subject_all_agree() {
         fields_on_match: fields.into_iter().chain([Field::CaseRef]).collect(),
         ..Deal::default()
     };
-    let subject = |reference: &str| {
+    let subject = |reference: &str, own_from: usize| {
         let start = Subject::new(reference);
-        fields.iter().fold(start, |subject, field| {
-            subject.with(*field, format!("value {field}"))
+        (0..).zip(fields).fold(start, |subject, (place, field)| {
+            let word = if place < own_from { "value" } else { "other" };
+            subject.with(field, format!("{word} {field}"))
         })
     };
     // The second agrees in two fields only, so in one of the twenty match keys: no hit.
-    let mut other = subject("k2");
-    for field in &fields[2..] {
-        other.values.insert(*field, vec![format!("other {field}")]);
-    }
-    let case = Case::new("twenty", deal, &[subject("a1")], &[subject("k1"), other]);
+    let [asked, same, other] = [("a1", 6), ("k1", 6), ("k2", 2)].map(|(name, n)| subject(name, n));
+    let case = Case::new("twenty", deal, &[asked], &[same, other]);
     assert_eq!(all_hold(vec![case]).await, [1]);
 }
 
