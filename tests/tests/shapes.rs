@@ -210,7 +210,7 @@ async fn twenty_match_keys_of_one_subject_all_agree() {
         })
     };
     // The second agrees in two fields only, so in one of the twenty match keys: no hit.
-    let [asked, same, other] = [("a1", 6), ("k1", 6), ("k2", 2)].map(|(name, n)| subject(name, n));
+    let [asked, same, other] = [("a1", 7), ("k1", 7), ("k2", 2)].map(|(name, n)| subject(name, n));
     let case = Case::new("twenty", deal, &[asked], &[same, other]);
     assert_eq!(all_hold(vec![case]).await, [1]);
 }

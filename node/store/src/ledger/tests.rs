@@ -431,6 +431,8 @@ fn proofs_of_the_ledger_verify_against_its_checkpoints() {
     ));
 }
 
+type Change<'a> = Box<dyn Fn(&mut EntryProof) + 'a>;
+
 #[test]
 fn an_entry_is_proven_without_the_store_and_nothing_else_is() {
     let world = World::new();
@@ -452,7 +454,6 @@ fn an_entry_is_proven_without_the_store_and_nothing_else_is() {
         Err(LedgerFault::CheckpointRefused { size: 7, .. })
     ));
     let other = ledger.prove(4).unwrap();
-    type Change<'a> = Box<dyn Fn(&mut EntryProof) + 'a>;
     let changes: [Change<'_>; 6] = [
         Box::new(|proof| proof.entry = proof.entry.replace("three", "seven")),
         Box::new(|proof| proof.entry.clone_from(&other.entry)),
