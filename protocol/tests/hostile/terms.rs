@@ -34,8 +34,8 @@ fn accept(plan: &Plan, offer: Offer) -> Result<Accepting, Refusal> {
 
 #[test]
 fn two_rounds_over_one_dataset_commit_differently_and_each_opens_with_its_own_salt() {
-    let first = plan();
-    let mut second = plan();
+    let first = plan(14);
+    let mut second = plan(14);
     let mut rng = StdRng::seed_from_u64(14);
     let drawn = RequesterSecrets::generate(&mut rng);
     let drawn_again = RequesterSecrets::generate(&mut rng);
