@@ -41,6 +41,9 @@ pub(crate) fn advice(code: ErrorCode) -> &'static str {
             "The operator adds a [[user]] to node.toml; in a small installation name yourself with --user."
         }
         E::WrongRole => "Ask somebody who holds the role that the message names.",
+        E::RoleConflict => {
+            "The operator takes the account out of one of the two groups, or one role out of its [[user]] in node.toml."
+        }
         E::OwnProposal => "Another authoriser must decide; the hint names who can.",
         E::Refused => {
             "Read the clause with `mandorla agreement print ID`; change the request, or agree on a new version."
@@ -88,6 +91,103 @@ pub(crate) fn advice(code: ErrorCode) -> &'static str {
     }
 }
 
+/// What usually is behind an error.
+pub(crate) fn causes(code: ErrorCode) -> &'static str {
+    use ErrorCode as E;
+    match code {
+        E::Internal => {
+            "A fault of the program, or a thread that the system ended for want of memory."
+        }
+        E::BadRequest => {
+            "A flag or argument that the command does not know; node and command line of two versions."
+        }
+        E::NotFound => {
+            "A misspelt id or code; something that was removed, or is on the peer's node and not here."
+        }
+        E::Exists => {
+            "The command was given twice; a directory that holds something else; a card with changed keys."
+        }
+        E::InUse => {
+            "A round that is not closed, an agreement that names it, or another load under way."
+        }
+        E::Storage => {
+            "A full disk, a file of another account, a closed or read-only directory, a damaged file."
+        }
+        E::Unreachable => {
+            "The daemon does not run, runs on another data directory, or its socket is closed to this account."
+        }
+        E::NotInitialised => {
+            "`mandorla init` was not run, or not for this directory; HOME or XDG_DATA_HOME is another."
+        }
+        E::AlreadyRunning => {
+            "A daemon of this data directory runs, or another program has the UDP port of `listen`."
+        }
+        E::BadConfig => {
+            "A key that is misspelt, a value out of bounds, a group that this host does not have."
+        }
+        E::OpenToOthers => {
+            "A copy or restore that did not keep modes, another umask, or a node that was started under another account."
+        }
+        E::SecretNeeded => {
+            "The keys were sealed at `mandorla init` or with `mandorla key seal`, and this start did not get the secret."
+        }
+        E::WrongSecret => "A typing error, the secret of another node, or a file that was changed.",
+        E::UnknownUser => {
+            "The account is in no group of [roles] and no [[user]] has it, or --user names nobody."
+        }
+        E::WrongRole => {
+            "The command is another person's work; the account is not in the role's group."
+        }
+        E::RoleConflict => {
+            "The account is in the authorisers' and the auditors' group, or its [[user]] adds the other role."
+        }
+        E::OwnProposal => {
+            "The same person proposed the round, or released the hit first, be it under another name."
+        }
+        E::Refused => {
+            "A limit of the agreement is reached: rounds, subjects, dates, sizes, age of a dataset; or local policy is stricter."
+        }
+        E::BadAgreement => "A clause that is missing, out of bounds, or contradicts another.",
+        E::BadSignature => {
+            "A file that was edited after signing, or a bundle of other keys than the cards'."
+        }
+        E::WrongState => "The step was taken already, or one before it is missing.",
+        E::TooLate => "The slot was frozen, or nobody decided before the deadline of the question.",
+        E::NoPlace => "More releases than the agreement has places for in the slots that are left.",
+        E::GradeLost => {
+            "The fields that were dropped are those that the agreeing match keys are made of."
+        }
+        E::PackageTooLarge => "A long name, many aliases, or a field with much text.",
+        E::BadFile => "A wrong path, no permission, another format, a file that was cut off.",
+        E::BadMap => {
+            "A column that the file does not have, a field that does not exist, a date format that does not fit."
+        }
+        E::BadBackup => "A copy that broke off, a damaged medium, or somebody who changed it.",
+        E::NewerVersion => {
+            "A backup or store of a newer program than this one, or of a much older one."
+        }
+        E::OtherKeys => {
+            "The keys of another node, or those that the node had before or after the backup."
+        }
+        E::WrongPassphrase => "A typing error, or the passphrase of another backup.",
+        E::PeerUnreachable => {
+            "The peer's node is down, its address changed, or a firewall drops UDP."
+        }
+        E::PeerKey => "The peer made its node anew, or an address leads to another host.",
+        E::PeerRefused => {
+            "The peer has not added this card, has suspended the agreement, or its policy takes no rounds."
+        }
+        E::PeerMisbehaved => {
+            "Another version of the program, a damaged disk there, or a peer that is not honest."
+        }
+        E::PeerClock => "A host without a time service, or a virtual machine that was paused.",
+        E::FaultFound => {
+            "A damaged disk, a file that was edited, a restored old copy, or what the check names."
+        }
+        E::Pending => "The peer is busy or away; an officer has not decided; a slot has not come.",
+    }
+}
+
 /// Every exit code and what it says.
 pub(crate) const EXIT_CODES: [(ExitCode, &str); 10] = [
     (ExitCode::Done, "done (an empty list is done)"),
@@ -123,6 +223,7 @@ mod tests {
         for code in ErrorCode::ALL {
             assert!(code.meaning().ends_with('.'), "{code}");
             assert!(advice(*code).ends_with('.'), "{code}");
+            assert!(causes(*code).ends_with('.'), "{code}");
             assert!(!exit_meaning(code.exit()).is_empty(), "{code}");
             assert!(numbers.insert(code.number()), "{code} stands twice");
         }

@@ -8,10 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchCommand;
 use crate::commands::{
-    agreement::AgreementCommand, audit::AuditCommand, backup::BackupCommand, data::DataCommand,
-    dataset::DatasetCommand, help::HelpArgs, hit::HitCommand, key::KeyCommand, node::InitArgs,
-    node::NodeCommand, peer::PeerCommand, review::ReviewCommand, round::RoundCommand,
-    shell::CompletionArgs, shell::ManArgs, status::StatusArgs,
+    agreement::AgreementCommand, audit::AuditCommand, backup::BackupCommand, config::ConfigCommand,
+    data::DataCommand, dataset::DatasetCommand, doctor::DoctorArgs, help::HelpArgs,
+    hit::HitCommand, key::KeyCommand, node::InitArgs, node::NodeCommand, peer::PeerCommand,
+    review::ReviewCommand, round::RoundCommand, shell::CompletionArgs, shell::ManArgs,
+    status::StatusArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -129,6 +130,11 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// What the node is and does right now
     Status(StatusArgs),
+    /// What is wrong with this host and node, and what ends it (exit 7 if a check fails)
+    Doctor(DoctorArgs),
+    /// The settings: what is in force, and whether node.toml can be used
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// The daemon
     #[command(subcommand)]
     Node(NodeCommand),

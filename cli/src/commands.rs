@@ -3,8 +3,10 @@
 pub(crate) mod agreement;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod dataset;
+pub(crate) mod doctor;
 mod fields;
 pub(crate) mod help;
 pub(crate) mod hit;
@@ -34,6 +36,8 @@ async fn run_here(command: Command, cx: &Context) -> Done {
     match command {
         Command::Init(args) => node::init(&args, cx),
         Command::Status(args) => status::run(&args, cx).await,
+        Command::Doctor(args) => doctor::run(&args, cx).await,
+        Command::Config(command) => config::run(&command, cx),
         Command::Node(command) => node::run(&command, cx).await,
         Command::Key(command) => key::run(command, cx).await,
         Command::Peer(command) => peer::run(command, cx).await,

@@ -43,10 +43,7 @@ impl Context {
 
     /// `mandorla <words>` for this data directory, to be typed next.
     pub(crate) fn command(&self, words: &str) -> String {
-        match &self.global.data_dir {
-            Some(data_dir) => format!("mandorla --data-dir {} {words}", data_dir.display()),
-            None => format!("mandorla {words}"),
-        }
+        self.out.hint(&format!("mandorla {words}"))
     }
 
     /// Runs `work` until it ends, is interrupted, or `--timeout` is over; what the node does goes on.

@@ -9,8 +9,8 @@
 //!   demo, bench ──► world: two processes `mandorla node run` on loopback, driven over their control sockets
 //! ```
 //! Every command is a thin call of the control API. Data goes to stdout, everything else to stderr; with `--json`
-//! both are objects of schema 1. Only `init`, `node run` and `key seal` reach into the daemon, and `backup verify` and
-//! `backup restore`, which work where no node runs.
+//! both are objects of schema 1. Only `init`, `node run`, `key seal`, `backup verify` and `backup restore` reach into the
+//! daemon, and what `config` and `doctor` do without a node.
 
 mod advice;
 mod args;
@@ -19,6 +19,7 @@ mod commands;
 mod context;
 mod demo;
 mod failure;
+mod hints;
 mod output;
 mod passphrase;
 mod prompt;
@@ -39,7 +40,7 @@ use crate::args::Cli;
 use crate::context::Context;
 use crate::failure::{Done, usage};
 use crate::output::Output;
-pub use crate::reference::{commands_page, errors_page};
+pub use crate::reference::{checks_page, commands_page, errors_page, roles_page};
 
 /// The clap definitions, for man pages and completions.
 pub fn definitions() -> clap::Command {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ColorChoice, Global};
 use crate::failure::internal;
+use crate::hints::Hints;
 
 /// Where and how to print.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Output {
     pub json: bool,
     quiet: bool,
     color: bool,
+    hints: Hints,
 }
 
 impl Output {
@@ -32,6 +34,7 @@ impl Output {
             json: global.json,
             quiet: global.quiet,
             color,
+            hints: Hints::new(global),
         }
     }
 
@@ -48,6 +51,7 @@ impl Output {
                 || std::env::var_os("MANDORLA_JSON").is_some_and(|value| wanted(&value)),
             quiet: false,
             color: false,
+            hints: Hints::default(),
         }
     }
 
@@ -107,14 +111,21 @@ impl Output {
     /// A message beside the data.
     pub(crate) fn say(&self, message: &str) {
         if !self.quiet && !self.json {
-            eprintln_harmless(message);
+            eprintln_harmless(&self.hints.complete(message));
         }
+    }
+
+    /// A text with commands in it, as they can be typed here.
+    pub(crate) fn hint(&self, text: &str) -> String {
+        self.hints.complete(text)
     }
 
     /// The error, and the next command.
     pub(crate) fn error(&self, error: &ApiError) {
+        let mut error = error.clone();
+        error.hint = error.hint.map(|hint| self.hints.complete(&hint));
         if self.json {
-            let body = serde_json::to_string(&ErrorBody::from(error.clone()))
+            let body = serde_json::to_string(&ErrorBody::from(error))
                 .expect("three texts always become JSON");
             eprintln_harmless(&body);
             return;

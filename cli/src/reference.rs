@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use mandorla_control::ErrorCode;
+use mandorla_control::{Check, CheckSide, ErrorCode, Role, all_calls};
 
-use crate::advice::{EXIT_CODES, advice};
+use crate::advice::{EXIT_CODES, advice, causes};
 
 /// `docs/reference/cli.md`: every command with its usage, arguments and flags.
 pub fn commands_page() -> String {
@@ -46,10 +46,55 @@ pub fn errors_page() -> String {
     for (exit, meaning) in EXIT_CODES {
         row(&mut page, &[&(exit as u8).to_string(), meaning]);
     }
-    page += "\n| code | exit | meaning | what to do |\n|---|---|---|---|\n";
+    page += "\n| code | exit | meaning | usual causes | what to do |\n|---|---|---|---|---|\n";
     for code in ErrorCode::ALL {
         let (number, exit) = (format!("`{code}`"), (code.exit() as u8).to_string());
-        row(&mut page, &[&number, &exit, code.meaning(), advice(*code)]);
+        let cells = [&number, &exit, code.meaning(), causes(*code), advice(*code)];
+        row(&mut page, &cells);
+    }
+    page
+}
+
+/// `docs/reference/doctor.md`: the closed list of checks.
+pub fn checks_page() -> String {
+    let mut page = String::from(
+        "# The checks of `mandorla doctor`\n\n\
+         Made from the definitions; `UPDATE_DOCS=1 cargo test -p mandorla --test reference` writes it anew.\n\n\
+         Each check ends `ok`, `warn` or `fail`; the last two say what was found, why it matters, and the command or change that ends it.\n\
+         With a failed check the command exits with 7. Checks of the host need no node; the others are made by the running node, which only\n\
+         its operator may ask, and are left out where none answers. With `--peer PEER` only that peer is connected to.\n\n\
+         | check | made by | asks |\n|---|---|---|\n",
+    );
+    for check in Check::ALL {
+        let side = match check.side() {
+            CheckSide::Host => "the command",
+            CheckSide::Node => "the node",
+        };
+        row(&mut page, &[&format!("`{check}`"), side, check.asks()]);
+    }
+    page += "\nA peer that does not answer fails with one of these classes: bad address, nothing listens, UDP blocked, timeout, wrong key, refused,\n\
+             later, protocol mismatch.\n";
+    page
+}
+
+/// `docs/reference/roles.md`: every call of the control API and who may make it.
+pub fn roles_page() -> String {
+    let mut page = String::from(include_str!("reference/roles.md"));
+    page += "\n| role | for |\n|---|---|\n";
+    for role in Role::ALL {
+        row(&mut page, &[&format!("`{role}`"), role.meaning()]);
+    }
+    page += "\n## Calls\n\n| call |";
+    for role in Role::ALL {
+        let _ = write!(page, " {role} |");
+    }
+    page += "\n|---|---|---|---|---|\n";
+    for call in all_calls() {
+        let name = format!("`{}`", call.words());
+        let may = |role| call.roles.is_empty() || call.roles.contains(&role);
+        let cells = Role::ALL.map(|role| if may(role) { "yes" } else { "" });
+        let [a, b, c, d] = cells;
+        row(&mut page, &[&name, a, b, c, d]);
     }
     page
 }

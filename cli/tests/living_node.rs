@@ -516,3 +516,99 @@ fn manual_pages_are_written_for_every_command() {
         assert!(pages.join(page).is_file(), "{page}");
     }
 }
+
+#[test]
+fn a_healthy_node_passes_the_doctor_and_says_that_it_is_healthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    init(&node);
+    let alone = ran(&node, &["doctor", "--json"]);
+    let found: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    let of = |found: &Value, id: &str| {
+        let checks = found["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["check"] == id);
+        check.map(|check| check["status"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of(&found, "node").as_deref(), Some("warn"), "none runs");
+    assert_eq!(of(&found, "udp").as_deref(), Some("ok"));
+    assert_eq!(of(&found, "ledger"), None, "only a node can verify it");
+
+    let daemon = Daemon::start(&node);
+    let doctor = ran(&node, &["doctor", "--json"]);
+    let found: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    for id in [
+        "data-dir",
+        "config",
+        "file-modes",
+        "kernel",
+        "udp",
+        "node",
+        "store",
+        "ledger",
+        "pair-logs",
+    ] {
+        assert_eq!(of(&found, id).as_deref(), Some("ok"), "{id}: {found}");
+    }
+    // What depends on the host that this test runs on may be anything but a fault of the node.
+    let of_host = ["disk", "memory", "time-sync", "open-files"];
+    let failed = found["checks"].as_array().unwrap().iter();
+    let failed = failed.filter(|check| check["status"] == "fail");
+    let failed: Vec<&str> = failed
+        .map(|check| check["check"].as_str().unwrap())
+        .collect();
+    assert!(failed.iter().all(|id| of_host.contains(id)), "{found}");
+    let exit = if failed.is_empty() { 0 } else { 7 };
+    assert_eq!(doctor.status.code(), Some(exit));
+    let unknown = ran(&node, &["doctor", "--peer", "XX"]);
+    assert_eq!(unknown.status.code(), Some(1), "{}", stderr(&unknown));
+
+    let health = ran(&node, &["node", "health", "--json"]);
+    let health: Value = serde_json::from_slice(&health.stdout).unwrap();
+    assert_eq!(
+        health["healthy"],
+        health["faults"].as_array().unwrap().is_empty()
+    );
+    assert!(
+        health["items_due"].is_null(),
+        "an operator does not see the desk"
+    );
+    assert!(health["ledger_entries"].as_u64().unwrap() >= 1);
+
+    // A tampered mode is found, with the command that ends it.
+    let store = std::fs::read_dir(&node).unwrap().flatten();
+    let store = store
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "redb"));
+    let store = store.expect("a store");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&store, mode).unwrap();
+    let doctor = ran(&node, &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(7));
+    let close = format!("chmod 600 {}", store.display());
+    assert!(stdout(&doctor).contains(&close), "{}", stdout(&doctor));
+
+    drop(daemon);
+    assert_eq!(ran(&node, &["node", "health"]).status.code(), Some(3));
+}
+
+#[test]
+fn settings_are_shown_with_where_each_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    init(&node);
+    let shown = mandorla(&node, &["config", "show", "--origin", "--json"])
+        .env("MANDORLA_TIMEOUT", "30s")
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let origin = |setting: &str| {
+        let rows = shown["items"].as_array().unwrap().iter();
+        let mut rows = rows.filter(|row| row["setting"] == setting);
+        rows.next().unwrap()["origin"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(origin("--data-dir"), "flag");
+    assert_eq!(origin("--timeout"), "environment MANDORLA_TIMEOUT");
+    assert_eq!(origin("--color"), "default");
+    assert_eq!(origin("threads"), "default");
+    assert!(origin("listen").contains("node.toml:"), "{shown}");
+}

@@ -27,3 +27,13 @@ fn the_page_of_the_command_line_is_current() {
 fn the_page_of_errors_is_current() {
     is_current("errors.md", &mandorla_cli::errors_page());
 }
+
+#[test]
+fn the_page_of_roles_is_current() {
+    is_current("roles.md", &mandorla_cli::roles_page());
+}
+
+#[test]
+fn the_page_of_checks_is_current() {
+    is_current("doctor.md", &mandorla_cli::checks_page());
+}

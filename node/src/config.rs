@@ -1,5 +1,10 @@
 //! `node.toml`: what the operator decides about this node.
 
+mod check;
+mod lines;
+mod settings;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +12,9 @@ use mandorla_agreement::LocalPolicy;
 use mandorla_control::Role;
 use serde::{Deserialize, Serialize};
 
+pub use self::check::Finding;
+pub(crate) use self::check::SOCKET_PATH_BYTES_MAX;
+pub use self::settings::{Origin, Setting, settings};
 use crate::sealing::AuditorPublicKey;
 
 /// File name in the data directory.
@@ -32,6 +40,9 @@ pub struct Config {
     /// Control socket; in the data directory if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// Group that may connect to the control socket, by name or number; that of the node's process if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_group: Option<String>,
     /// Worker threads for group arithmetic; all cores if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -42,9 +53,20 @@ pub struct Config {
     /// Local limits: the effective rule is always the agreement *and* these.
     #[serde(default)]
     pub policy: LocalPolicy,
+    /// Roles that groups of the operating system give.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<Role, RoleHolders>,
     /// Named users.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user: Vec<User>,
+}
+
+/// Who holds a role by group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleHolders {
+    /// Groups by name or number; each member of one, also as a supplementary group, holds the role.
+    pub groups: Vec<String>,
 }
 
 /// A named user and what they may do.
@@ -53,7 +75,8 @@ pub struct Config {
 pub struct User {
     /// Name in the ledger.
     pub name: String,
-    /// Roles.
+    /// Roles, beside those of the account's groups.
+    #[serde(default)]
     pub roles: Vec<Role>,
     /// Operating-system account of this user; without one, only the node's owner can act as this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,34 +115,26 @@ impl Config {
         Self::parse(&text).map_err(|message| ConfigError::Invalid { path, message })
     }
 
-    /// Parses and checks the text of a configuration.
+    /// Parses and checks the text of a configuration; the error names line, key, bound and fix.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if config.schema != 1 {
-            return Err(format!(
-                "schema {} is not known; this program reads schema 1",
-                config.schema
-            ));
-        }
-        let code = config.code.as_bytes();
-        let well_formed = (2..=16).contains(&code.len())
-            && code[0].is_ascii_uppercase()
-            && code
-                .iter()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-');
-        if !well_formed {
-            return Err(format!(
-                "code {:?}: 2 to 16 of A-Z, 0-9 and -, a letter first",
-                config.code
-            ));
-        }
-        if config.country.len() != 2 || !config.country.bytes().all(|b| b.is_ascii_uppercase()) {
-            return Err(format!(
-                "country {:?}: two letters, as GB or RS",
-                config.country
-            ));
-        }
-        Ok(config)
+        Self::checked(text).map_err(|findings| {
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            findings.join("; ")
+        })
+    }
+
+    /// Parses and checks the text of a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at least one finding.
+    pub fn checked(text: &str) -> Result<Self, Vec<Finding>> {
+        check::checked(text)
+    }
+
+    /// What an operator should look at although the configuration can be used: groups and accounts that this host does
+    /// not know, a socket that nobody else can get to.
+    pub fn warnings(&self, text: &str, data_dir: &Path) -> Vec<Finding> {
+        check::warnings(self, text, data_dir)
     }
 
     /// The control socket of a node in this data directory.

@@ -16,6 +16,7 @@ use crate::data_dir::seal_word;
 use crate::events::Event;
 use crate::keys;
 use crate::node::Node;
+use crate::notify::ServiceManager;
 use crate::peers::{self, KnownPeers};
 use crate::rounds;
 use crate::server::{self, ControlSocket, SocketError};
@@ -65,6 +66,12 @@ impl RunError {
             Self::Bind(BindError::AddressInUse { .. }) => {
                 "stop what has the UDP port, or write another port as listen in node.toml"
             }
+            Self::Socket(SocketError::NoGroup { .. }) => {
+                "make the group (groupadd), or correct socket_group in node.toml"
+            }
+            Self::Socket(SocketError::Group { .. }) => {
+                "the node's account must be a member of socket_group in node.toml (usermod -aG)"
+            }
             Self::Socket(_) => "write another path as socket in node.toml",
             Self::Bind(_) => "write an address of this host as listen in node.toml",
             Self::Store(_) => "look at free space and owner of the data directory",
@@ -79,7 +86,8 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let socket_path = node.config.socket_path(node.data_dir());
-    let (socket, listener) = ControlSocket::bind(&socket_path).await?;
+    let (socket, listener) =
+        ControlSocket::bind(&socket_path, node.config.socket_group.as_deref()).await?;
     let directory = Arc::new(KnownPeers::new(&node));
     let endpoint = Endpoint::bind(
         node.config.listen,
@@ -110,15 +118,19 @@ pub async fn run(node: Arc<Node>, ready: impl FnOnce(SocketAddr)) -> Result<(), 
         stopped(node.stopping.subscribe()),
     );
     let mut serving = tokio::spawn(serving);
+    let manager = ServiceManager::from_environment();
     ready(address);
+    manager.ready();
 
     let failed = tokio::select! {
+        () = manager.watch(&node) => unreachable!("the watchdog is fed until something else ends"),
         () = stopped(node.stopping.subscribe()) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         ended = &mut serving => Some(ended),
     };
     node.stopping.send_replace(true);
+    manager.stopping();
     tracing::info!("node {} is stopping", node.code());
     if failed.is_none() && timeout(CALLS_TIMEOUT, &mut serving).await.is_err() {
         tracing::warn!(

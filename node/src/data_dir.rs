@@ -3,7 +3,6 @@
 //! The configuration is written last and by one rename, so a directory with a `node.toml` is a whole node, and one
 //! without is a beginning that `init` completes: keys that are readable there are kept.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -15,7 +14,7 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
 use crate::auditor_key::{AUDITOR_KEY_NAME, AuditorKeyError};
-use crate::config::{CONFIG_NAME, Config, User};
+use crate::config::{CONFIG_NAME, Config, Finding, User};
 use crate::identity::{Identity, IdentityError, KEYS_NAME};
 use crate::peers::CardFields;
 use crate::permissions::{self, PermissionError};
@@ -146,8 +145,7 @@ fn default_in(
 /// Makes a data directory with new keys, sealed or not, and a commented configuration. Never replaces anything.
 pub fn init(options: &InitOptions, seal: Option<&Seal>) -> Result<Initialised, InitError> {
     // Everything that could be wrong is found before the first file is made.
-    Config::parse(&config_text(options, None)).map_err(InitError::Invalid)?;
-    check(options)?;
+    checked(&config_text(options, None))?;
     let dir = options.data_dir.as_path();
     let config_path = dir.join(CONFIG_NAME);
     prepare(dir, &config_path)?;
@@ -155,7 +153,7 @@ pub fn init(options: &InitOptions, seal: Option<&Seal>) -> Result<Initialised, I
     let auditor_key_path = dir.join(AUDITOR_KEY_NAME);
     let auditor = auditor_key(&auditor_key_path)?.public();
     let text = config_text(options, Some(&auditor));
-    let config = Config::parse(&text).map_err(InitError::Invalid)?;
+    let config = checked(&text)?;
     write_config(dir, &config_path, &text)?;
     let card = CardFields::own(&config, &identity, options.listen.to_string());
     Ok(Initialised {
@@ -166,40 +164,12 @@ pub fn init(options: &InitOptions, seal: Option<&Seal>) -> Result<Initialised, I
     })
 }
 
-fn check(options: &InitOptions) -> Result<(), InitError> {
-    let printable = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
-    if !printable(&options.name) {
-        return Err(InitError::Invalid(
-            "the name is empty or not printable".to_owned(),
-        ));
-    }
-    check_users(&options.users).map_err(InitError::Invalid)
-}
-
-/// Every name and every account once: the first of two would silently win.
-pub(crate) fn check_users(users: &[User]) -> Result<(), String> {
-    let mut names = BTreeSet::new();
-    let mut accounts = BTreeSet::new();
-    for user in users {
-        let name = user.name.as_str();
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(format!(
-                "user name {name:?}: letters, digits and signs of ASCII, without spaces"
-            ));
-        }
-        if !names.insert(name) {
-            return Err(format!("user {name} stands twice"));
-        }
-        if user.roles.is_empty() {
-            return Err(format!("user {name} has no role"));
-        }
-        if let Some(account) = user.os_user.as_deref()
-            && !accounts.insert(account)
-        {
-            return Err(format!("account {account} belongs to two users"));
-        }
-    }
-    Ok(())
+/// What was asked for as a configuration; there is no file yet whose lines could be named.
+fn checked(text: &str) -> Result<Config, InitError> {
+    Config::checked(text).map_err(|findings| {
+        let findings: Vec<String> = findings.iter().map(Finding::without_line).collect();
+        InitError::Invalid(findings.join("; "))
+    })
 }
 
 /// Makes the directory, or finds in it nothing but the beginning of an earlier `init`.
@@ -313,7 +283,9 @@ code = {code}         # names this party in agreements
 country = {country}      # ISO 3166, two letters
 listen = \"{listen}\"  # UDP, for peers
 # advertise = \"node.example.org:4433\"   # what the card says where peers reach the node by another address
-# socket = \"/run/mandorla/control.sock\" # control socket; control.sock in this directory if not given
+# socket = \"/run/mandorla/control.sock\" # control socket; control.sock in this directory if not given. No other account
+#                                       # can get to it there: this directory is closed to all others (mode 700)
+# socket_group = \"mandorla\"              # whose members may connect (mode 660); the group of the node's process if not given
 # threads = 4                           # worker threads for group arithmetic; all cores if not given
 
 # The seed of every round's blinds is sealed to this key, of which the auditor has the private half (auditor.key, to be
@@ -327,8 +299,18 @@ accept_rounds = true             # whether peers may propose rounds at all
 open_rounds_per_peer_max = 16
 
 # Who may do what: operator, analyst, authoriser, auditor. One person never proposes and approves the same
-# round, and an auditor never decides. os_user is the account (name or number) that may use the socket as this
-# user; without it only the account that the node runs under can act as this user.
+# round, and an auditor never decides: nobody can be authoriser and auditor.
+#
+# By groups of this host; who is a member, also by a supplementary group, holds the role.
+#
+# [roles]
+# operator = {{ groups = [\"mandorla-operator\"] }}
+# analyst = {{ groups = [\"mandorla-analyst\"] }}
+# authoriser = {{ groups = [\"mandorla-authoriser\"] }}
+# auditor = {{ groups = [\"mandorla-auditor\"] }}
+#
+# By name. os_user is the account (name or number) that may use the socket as this user; without it only the account
+# that the node runs under can act as this user.
 ",
         name = quoted(&options.name),
         code = quoted(&options.code),

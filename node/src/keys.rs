@@ -20,7 +20,7 @@ use crate::events::Event;
 use crate::identity::IdentityError;
 use crate::node::Node;
 use crate::seal::Seal;
-use crate::server::{Routes, own_account};
+use crate::server::{Routes, accounts};
 
 pub(crate) use self::revoke::end_rounds;
 pub use self::tend::EraseError;
@@ -78,7 +78,7 @@ impl Node {
         self.store.write(|tx| {
             let event = self
                 .event(Event::KeysSealed)
-                .by(own_account(), Role::Operator.word())
+                .by(accounts::own_name(), Role::Operator.word())
                 .detail("before", seal_word(self.identity.sealed()))
                 .detail("now", seal_word(seal.map(Seal::kind)));
             tx.append_ledger(event)?;

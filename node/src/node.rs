@@ -61,12 +61,19 @@ pub struct Caller {
     pub name: String,
     /// Roles.
     pub roles: Vec<Role>,
+    /// The caller's own account. `None` for a named user without one, whom only the node's owner can act as.
+    pub uid: Option<u32>,
 }
 
 impl Caller {
     /// Whether the caller holds one of the roles; an empty list asks for none.
     pub fn has_any(&self, roles: &[Role]) -> bool {
         roles.is_empty() || roles.iter().any(|role| self.roles.contains(role))
+    }
+
+    /// Whether this is the person that was recorded under a name and an account: one name, or one account behind two.
+    pub fn is_person(&self, name: &str, uid: Option<u32>) -> bool {
+        self.name == name || (uid.is_some() && self.uid == uid)
     }
 }
 

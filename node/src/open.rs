@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{CONFIG_NAME, Config, ConfigError};
-use crate::data_dir::check_users;
 use crate::datasets;
 use crate::identity::{Identity, IdentityError};
 use crate::keys::{self, EraseError};
@@ -81,7 +80,7 @@ impl OpenError {
                 return format!("chmod {wanted:o} {}", path.display());
             }
             Self::NotInitialised { .. } => "mandorla init --name NAME --country CC",
-            Self::Config(_) => "correct node.toml in the data directory",
+            Self::Config(_) => "correct it, then: mandorla config check",
             Self::Kernel(_) => "unset MANDORLA_KERNEL, or name a level that this processor has",
             Self::Store(StoreError::InUse { .. }) => "mandorla status; mandorla node stop",
             Self::Store(_) | Self::Erase(_) | Self::CoreDumps(_) => {
@@ -112,10 +111,6 @@ impl Node {
         permissions::check_config(&data_dir.join(CONFIG_NAME))?;
         let config = Config::read(data_dir)?;
         permissions::check_socket_dir(&config.socket_path(data_dir))?;
-        check_users(&config.user).map_err(|message| ConfigError::Invalid {
-            path: data_dir.join(CONFIG_NAME),
-            message,
-        })?;
         let identity = Arc::new(Identity::read(data_dir, seal)?);
         let store = Store::open(
             data_dir,

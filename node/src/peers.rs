@@ -2,6 +2,7 @@
 
 mod card;
 mod keys;
+mod ping_class;
 mod reach;
 mod words;
 
@@ -14,13 +15,15 @@ use mandorla_control::{
 use mandorla_store::{StoreError, WriteTx};
 use mandorla_transport::{CloseCode, PeerKey};
 
-pub(crate) use self::card::CardFields;
+pub(crate) use self::card::{CardFields, is_address, is_party_code};
 pub(crate) use self::keys::{
     Admitted, accept_succession, ever_signed, in_force, keys_of_party, may_sign, names,
     release_key_of, revoked, signing_keys,
 };
+pub(crate) use self::ping_class::{PingClass, PingFailure};
 pub(crate) use self::reach::{
     KnownPeers, address_of, answer_ping, connect_any, connect_error, control_error, note_seen,
+    try_ping,
 };
 use crate::agreements;
 use crate::events::Event;

@@ -43,6 +43,7 @@ pub(crate) use responder::serve;
 pub use seeds::OpenSeedError;
 pub(crate) use seeds::sweep as sweep_seeds;
 pub(crate) use update::{Runtime, required, update};
+pub(crate) use view::view;
 pub(crate) use worker::Workers;
 
 /// Removes the run files of rounds that are over or unknown: the node may have died between a round's end and their

@@ -1,14 +1,17 @@
 //! The control API on a Unix socket.
 //!
 //! ```text
-//!  connection ─► uid of the caller's process ─► caller and roles ─► body, bounded ─► Serve::serve ─► reply
-//!                     SO_PEERCRED                 M-200, M-201        M-101            in a task of its own
+//!  connection ─► account of the caller's process ─► caller and roles ─► body, bounded ─► Serve::serve ─► reply
+//!                 SO_PEERCRED, its groups          M-200 to M-202        M-101            in a task of its own
 //! ```
 //! A call that was begun runs to its end, also when the caller goes away: what it does to the store and what it
 //! tells drivers belong together.
 
+pub(crate) mod accounts;
 mod caller;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::io;
@@ -27,7 +30,7 @@ use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::time::timeout;
 
-pub(crate) use self::caller::{SocketPeer, own_account};
+pub(crate) use self::caller::{SocketPeer, holders};
 pub(crate) use self::socket::ControlSocket;
 pub use self::socket::SocketError;
 use crate::events::Event;
@@ -72,11 +75,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// The calls of a node, collected noun by noun.
-pub(crate) struct Routes(Router<Arc<Node>>);
+pub(crate) struct Routes {
+    router: Router<Arc<Node>>,
+    paths: Vec<String>,
+}
 
 impl Routes {
     fn new() -> Self {
-        Self(Router::new())
+        Self {
+            router: Router::new(),
+            paths: Vec::new(),
+        }
     }
 
     /// Adds a call.
@@ -85,8 +94,10 @@ impl Routes {
     }
 
     /// Adds a path whose body is not one JSON object. It must [`admit`] the caller itself.
-    pub(crate) fn route(self, path: &str, method: MethodRouter<Arc<Node>>) -> Self {
-        Self(self.0.route(path, method))
+    pub(crate) fn route(mut self, path: &str, method: MethodRouter<Arc<Node>>) -> Self {
+        self.paths.push(path.to_owned());
+        self.router = self.router.route(path, method);
+        self
     }
 }
 
@@ -95,6 +106,7 @@ fn routes() -> Routes {
     let routes = Routes::new();
     let routes = crate::status::routes(routes);
     let routes = crate::keys::routes(routes);
+    let routes = crate::doctor::routes(routes);
     let routes = crate::peers::routes(routes);
     let routes = crate::agreements::routes(routes);
     let routes = crate::datasets::routes(routes);
@@ -110,8 +122,9 @@ pub(crate) async fn serve(
     listener: UnixListener,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = routes()
-        .0
+    let Routes { router, paths } = routes();
+    tracing::debug!(calls = paths.len(), "serving the control socket");
+    let router = router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_path)
         .with_state(node);
@@ -163,7 +176,14 @@ pub(crate) async fn admit(
     path: &'static str,
     roles: &'static [Role],
 ) -> Result<Caller, ApiError> {
-    let caller = caller::identify(&node.config, peer, headers)?;
+    let named = caller::named(headers)?;
+    let looking = Arc::clone(node);
+    // Accounts and groups may come from a directory service.
+    let identified = blocking(move || {
+        let host = caller::HostAccounts;
+        caller::identify(&looking.config, peer, named.as_deref(), &host)
+    });
+    let caller = identified.await?;
     if caller.has_any(roles) {
         return Ok(caller);
     }

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use mandorla_agreement::State;
-use mandorla_control::{ApiError, NodeStop, Status, StatusReply, Stopped};
+use mandorla_control::{
+    ApiError, Call as _, NodeStop, PeerSeen, ReviewInbox, Status, StatusReply, Stopped,
+};
 
 use crate::agreements;
 use crate::data_dir::seal_word;
+use crate::doctor::{DISK_FREE_FAIL_BYTES, disk_free};
 use crate::node::{Caller, Node, storage};
 use crate::peers;
 use crate::records::dataset::DATASETS;
 use crate::records::peer::PEERS;
-use crate::records::round::{ROUNDS, RoundState, Side};
+use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
+use crate::rounds;
 use crate::server::{Routes, ServeBlocking};
 
 pub(crate) fn routes(routes: Routes) -> Routes {
@@ -52,6 +56,20 @@ impl ServeBlocking for Status {
                     .filter(|(_, round)| round.state == RoundState::AwaitingApproval)
                     .count(),
             ),
+            items_due: items_due(node, caller)?,
+            next_slot: next_slot(node, &rounds)?,
+            peers_seen: tx
+                .scan_all(PEERS)
+                .map_err(storage)?
+                .into_iter()
+                .map(|(peer, record)| PeerSeen {
+                    peer,
+                    last_seen: record.last_seen,
+                })
+                .collect(),
+            disk_free_bytes: disk_free(node.data_dir()),
+            ledger_entries: tx.ledger().map_err(storage)?.size(),
+            faults: faults(node),
             uptime_s: node.clock.now_s().saturating_sub(node.started_s),
             user: caller.name.clone(),
             roles: caller
@@ -61,6 +79,43 @@ impl ServeBlocking for Status {
                 .collect(),
         })
     }
+}
+
+/// What waits at the desk, for who may see it.
+fn items_due(node: &Arc<Node>, caller: &Caller) -> Result<Option<u32>, ApiError> {
+    if !caller.has_any(ReviewInbox::ROLES) {
+        return Ok(None);
+    }
+    let items = ReviewInbox {}.serve_blocking(node, caller)?;
+    Ok(Some(count(items.len())))
+}
+
+/// The earliest slot of any round that is not over.
+fn next_slot(node: &Node, rounds: &[(String, RoundRecord)]) -> Result<Option<u64>, ApiError> {
+    let open = rounds.iter().filter(|(_, round)| !round.state.is_over());
+    let mut due = Vec::new();
+    for (_, round) in open {
+        let slots = rounds::view(node, round).map_err(storage)?.slots;
+        due.extend(slots.iter().filter(|slot| !slot.done).map(|slot| slot.due));
+    }
+    Ok(due.into_iter().min())
+}
+
+fn faults(node: &Node) -> Vec<String> {
+    let mut faults = Vec::new();
+    if let Some(free) = disk_free(node.data_dir())
+        && free < DISK_FREE_FAIL_BYTES
+    {
+        faults.push(format!(
+            "{} MiB of disk left, at least {} are needed",
+            free >> 20,
+            DISK_FREE_FAIL_BYTES >> 20
+        ));
+    }
+    if node.endpoint.get().is_none() {
+        faults.push("the node does not listen for peers".to_owned());
+    }
+    faults
 }
 
 fn count(rows: usize) -> u32 {

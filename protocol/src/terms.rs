@@ -20,7 +20,7 @@ pub const SUITE: u16 = 1;
 pub const KEY_TYPES_MAX: usize = 32;
 /// More answer slots than any agreement needs.
 pub const SLOTS_MAX: usize = 8;
-/// Clocks may differ by this much at OFFER, ACCEPT and SEEK.
+/// Clocks may differ by this much at OFFER, ACCEPT and SEEK. It stands in the terms.
 pub const CLOCK_SKEW_MAX_S: u64 = 300;
 /// An answer is frozen this long before its slot, less where the slot is short.
 const CUTOFF_MAX_S: u64 = 300;
@@ -109,6 +109,8 @@ pub struct Offer {
     pub fetch_window_s: u32,
     /// The question must come within this many seconds of the responder's offer.
     pub question_deadline_s: u32,
+    /// [`CLOCK_SKEW_MAX_S`]: both sides sign how far their clocks may differ.
+    pub clock_skew_max_s: u32,
     /// Random.
     pub nonce: [u8; 32],
     /// The requester's clock, Unix seconds.
@@ -390,6 +392,9 @@ impl TermsRules {
         {
             return Err(Refusal::Slots);
         }
+        if u64::from(offer.clock_skew_max_s) != CLOCK_SKEW_MAX_S {
+            return Err(Refusal::Clock);
+        }
         Ok(())
     }
 
@@ -432,6 +437,11 @@ impl TermsRules {
             Err(Refusal::SetSize)
         }
     }
+}
+
+/// The bound as it stands in the terms.
+pub(crate) fn clock_skew_in_terms() -> u32 {
+    u32::try_from(CLOCK_SKEW_MAX_S).expect("some minutes")
 }
 
 /// Refuses a peer whose clock is too far from ours.

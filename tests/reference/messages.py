@@ -30,6 +30,7 @@ OFFER = Struct(
     item_bytes=U32,
     fetch_window_s=U32,
     question_deadline_s=U32,
+    clock_skew_max_s=U32,
     nonce=HASH,
     time=U64,
 )

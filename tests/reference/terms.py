@@ -132,6 +132,7 @@ class Terms:
             "item_bytes": inputs["item_bytes"],
             "fetch_window_s": inputs["fetch_window_s"],
             "question_deadline_s": inputs["question_deadline_s"],
+            "clock_skew_max_s": CLOCK_SKEW_MAX_S,
             "nonce": self.nonces[REQUESTER],
             "time": inputs["requester_time"],
         }

@@ -4,7 +4,7 @@ use clap::Args;
 use mandorla_control::{ApiError, ErrorCode};
 use serde::Serialize;
 
-use crate::advice::{EXIT_CODES, advice, exit_meaning};
+use crate::advice::{EXIT_CODES, advice, causes, exit_meaning};
 use crate::context::Context;
 use crate::failure::{DONE, Done};
 use crate::table::Table;
@@ -21,6 +21,7 @@ struct ErrorHelp {
     code: String,
     name: String,
     meaning: &'static str,
+    causes: &'static str,
     advice: &'static str,
     exit: u8,
     exit_meaning: &'static str,
@@ -32,6 +33,7 @@ impl ErrorHelp {
             code: code.to_string(),
             name: format!("{code:?}"),
             meaning: code.meaning(),
+            causes: causes(code),
             advice: advice(code),
             exit: code.exit() as u8,
             exit_meaning: exit_meaning(code.exit()),
@@ -110,8 +112,8 @@ fn errors(codes: &[ErrorHelp]) -> String {
 
 fn error(help: &ErrorHelp) -> String {
     format!(
-        "{}  {}\n{}\n\nThe command exits with {}: {}.\n",
-        help.code, help.meaning, help.advice, help.exit, help.exit_meaning
+        "{}  {}\n\nUsual causes: {}\nNext: {}\n\nThe command exits with {}: {}.\n",
+        help.code, help.meaning, help.causes, help.advice, help.exit, help.exit_meaning
     )
 }
 

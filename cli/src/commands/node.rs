@@ -1,4 +1,4 @@
-//! `mandorla init`, `mandorla node …`.
+//! `mandorla init`, `mandorla node …`: what makes and runs a daemon.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use mandorla_control::{ApiError, ErrorCode, NodeStop};
 use mandorla_node::{Clock, InitError, InitOptions, Node, init_logging, seal_of};
 use serde_json::json;
 
+use crate::commands::status;
 use crate::context::Context;
 use crate::failure::{DONE, Done, internal};
 use crate::secret::{SealChoice, SecretArgs};
@@ -49,6 +50,8 @@ pub(crate) struct RunArgs {
 pub(crate) enum NodeCommand {
     /// Run the daemon until a signal or `node stop` ends it
     Run(RunArgs),
+    /// Whether the running daemon does its work (exit 7 if something keeps it from it, 3 if none answers)
+    Health,
     /// Ask the running daemon to stop; rounds pause at a durable point
     Stop,
 }
@@ -108,7 +111,7 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
             .say("peers need an address: write it as advertise in the configuration");
     }
     cx.out
-        .say("who may do what: add a [[user]] for each person to the configuration");
+        .say("who may do what: name groups under [roles], or add a [[user]] for each person, in the configuration");
     cx.out.say(&format!(
         "for the auditor: hand over {} and remove it from this host; the node does not need it",
         made.auditor_key_path.display()
@@ -151,6 +154,7 @@ pub(crate) fn run_daemon(args: &RunArgs, cx: &Context) -> Done {
 pub(crate) async fn run(command: &NodeCommand, cx: &Context) -> Done {
     match command {
         NodeCommand::Run(_) => Err(internal("the daemon needs a runtime of its own")),
+        NodeCommand::Health => status::health(cx).await,
         NodeCommand::Stop => {
             let stopped = cx.call(&NodeStop {}).await?;
             cx.out.object(&stopped, |stopped| {

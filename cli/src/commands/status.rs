@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
-use mandorla_control::{Status, StatusReply};
+use mandorla_control::{ApiError, ErrorCode, Status, StatusReply};
+use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{DONE, Done};
 use crate::table::pairs;
-use crate::when::span;
+use crate::when::{bytes, grouped, span, when, when_known};
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -30,11 +31,13 @@ pub(crate) async fn run(args: &StatusArgs, cx: &Context) -> Done {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
         let now = cx.call(&Status {}).await?;
-        if text(&StatusReply {
+        // What always moves is no news.
+        let still = StatusReply {
             uptime_s: shown.uptime_s,
+            disk_free_bytes: shown.disk_free_bytes,
             ..now.clone()
-        }) == text(&shown)
-        {
+        };
+        if text(&still) == text(&shown) {
             continue;
         }
         if cx.out.json {
@@ -52,7 +55,7 @@ fn text(status: &StatusReply) -> String {
     } else {
         status.roles.join(", ")
     };
-    pairs(&[
+    let mut rows = vec![
         ("node", format!("{} ({})", status.node, status.country)),
         ("fingerprint", status.fingerprint.clone()),
         (
@@ -68,7 +71,7 @@ fn text(status: &StatusReply) -> String {
                 kind => format!("sealed under a {kind}"),
             },
         ),
-        ("peers", status.peers.to_string()),
+        ("peers", peers(status)),
         ("agreements", format!("{} live", status.agreements_live)),
         ("datasets", status.datasets.to_string()),
         (
@@ -78,7 +81,63 @@ fn text(status: &StatusReply) -> String {
                 status.rounds_open, status.rounds_waiting_for_approval
             ),
         ),
+        ("next answer", when_known(status.next_slot)),
+        ("disk", disk(status)),
+        (
+            "ledger",
+            format!("{} entries", grouped(status.ledger_entries)),
+        ),
         ("running for", span(status.uptime_s)),
         ("you are", format!("{} ({roles})", status.user)),
-    ])
+    ];
+    if let Some(due) = status.items_due {
+        rows.push(("at your desk", format!("{due} items")));
+    }
+    rows.extend(status.faults.iter().map(|fault| ("fault", fault.clone())));
+    pairs(&rows)
+}
+
+fn peers(status: &StatusReply) -> String {
+    if status.peers_seen.is_empty() {
+        return status.peers.to_string();
+    }
+    let seen = status.peers_seen.iter();
+    let seen = seen.map(|peer| match peer.last_seen {
+        Some(at) => format!("{} (last seen {})", peer.peer, when(at)),
+        None => format!("{} (never seen)", peer.peer),
+    });
+    seen.collect::<Vec<_>>().join(", ")
+}
+
+fn disk(status: &StatusReply) -> String {
+    status
+        .disk_free_bytes
+        .map_or_else(|| "-".to_owned(), |free| format!("{} free", bytes(free)))
+}
+
+/// `mandorla node health`: exit 0 where the node does its work, 7 where something keeps it from it, 3 where none answers.
+pub(crate) async fn health(cx: &Context) -> Done {
+    let status = cx.call(&Status {}).await?;
+    let is_healthy = status.faults.is_empty();
+    let object = json!({
+        "healthy": is_healthy, "faults": status.faults, "version": status.version, "kernel": status.kernel,
+        "keys_sealed_under": status.keys_sealed_under, "uptime_s": status.uptime_s, "rounds_open": status.rounds_open,
+        "items_due": status.items_due, "next_slot": status.next_slot, "peers": status.peers_seen,
+        "disk_free_bytes": status.disk_free_bytes, "ledger_entries": status.ledger_entries,
+    });
+    cx.out.object(&object, |_| {
+        let word = if is_healthy { "healthy" } else { "not healthy" };
+        format!(
+            "{word}: running for {}, {}, {} own rounds open\n",
+            span(status.uptime_s),
+            disk(&status),
+            status.rounds_open
+        )
+    })?;
+    match status.faults.first() {
+        None => DONE,
+        Some(fault) => {
+            Err(ApiError::new(ErrorCode::FaultFound, fault.clone()).hint("mandorla doctor"))
+        }
+    }
 }

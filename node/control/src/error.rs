@@ -74,6 +74,7 @@ error_codes! {
     117 WrongSecret Failed "The keys do not open with this passphrase or wrapping key. Nothing was changed.";
     200 UnknownUser NotPermitted "The node does not know this user.";
     201 WrongRole NotPermitted "The command needs another role.";
+    202 RoleConflict NotPermitted "The caller holds two roles that exclude each other: who decides does not audit.";
     214 OwnProposal NotPermitted "Nobody decides on their own proposal.";
     300 Refused Refused "The agreement or the node's policy does not allow it; the clause is named.";
     301 BadAgreement Refused "The agreement file is not valid; the clause is named.";

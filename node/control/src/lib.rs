@@ -10,12 +10,14 @@
 
 mod call;
 mod calls;
+mod check;
 mod client;
 mod error;
 mod role;
 
-pub use call::{API_VERSION, Call, USER_HEADER};
+pub use call::{API_VERSION, Call, CallInfo, USER_HEADER};
 pub use calls::*;
+pub use check::{Check, CheckSide, CheckStatus, CheckView};
 pub use client::{Client, ClientError};
 pub use error::{ApiError, ErrorBody, ErrorCode, ExitCode};
 pub use role::Role;

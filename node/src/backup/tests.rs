@@ -51,6 +51,7 @@ fn caller() -> Caller {
     Caller {
         name: "op".to_owned(),
         roles: vec![Role::Operator],
+        uid: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Making a node's directory, whole or not at all.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mandorla_control::Role;
@@ -21,7 +22,7 @@ fn options(data_dir: &Path) -> InitOptions {
             },
             User {
                 name: "p.shah".into(),
-                roles: vec![Role::Authoriser, Role::Auditor],
+                roles: vec![Role::Authoriser, Role::Analyst],
                 os_user: Some("pshah".into()),
             },
         ],
@@ -49,7 +50,7 @@ fn a_new_directory_holds_a_whole_node_that_only_its_owner_can_read() {
     let config = Config::read(&dir).unwrap();
     assert_eq!(config.name, options(&dir).name);
     assert_eq!(config.user.len(), 2);
-    assert_eq!(config.user[1].roles, [Role::Authoriser, Role::Auditor]);
+    assert_eq!(config.user[1].roles, [Role::Authoriser, Role::Analyst]);
     let names: BTreeSet<_> = std::fs::read_dir(&dir)
         .unwrap()
         .map(|e| e.unwrap().file_name())

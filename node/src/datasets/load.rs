@@ -6,7 +6,8 @@ use std::sync::MutexGuard;
 
 use mandorla_agreement::{ID_CHARS_MAX, SET_SUBJECTS_MAX};
 use mandorla_control::{
-    ApiError, DatasetLoad, DatasetUseView, DatasetView, ErrorCode, LoadReportView, RejectedView,
+    ApiError, DATASET_LOAD_ROLES, DatasetLoad, DatasetUseView, DatasetView, ErrorCode,
+    LoadReportView, RejectedView,
 };
 use mandorla_linkage::{
     Field, LoadError, LoadReport, LocalExclusions, MapFile, RowLimits, load_csv,
@@ -14,7 +15,6 @@ use mandorla_linkage::{
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{NewRows, sweep_locked, try_lock};
-use super::upload::ROLES;
 use super::uses::{Use, naming};
 use super::{by_word, view};
 use crate::events::Event;
@@ -82,7 +82,11 @@ fn store(
         .collect();
     let counts = |of: &BTreeMap<String, u64>| serde_json::json!(of);
     let event = node
-        .event_by(Event::DatasetLoaded, caller, role_of(caller, ROLES))
+        .event_by(
+            Event::DatasetLoaded,
+            caller,
+            role_of(caller, DATASET_LOAD_ROLES),
+        )
         .detail("dataset", record.name.clone())
         .detail("generation", record.generation)
         .detail("rows_in", report.rows_in)

@@ -30,6 +30,7 @@ fn load_from(node: &Node, file: impl Read) -> Result<(), mandorla_control::ApiEr
     let caller = Caller {
         name: "olga".into(),
         roles: vec![Role::Operator],
+        uid: None,
     };
     let header = DatasetLoad {
         name: "list".into(),

@@ -12,15 +12,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use mandorla_control::{ApiError, DATASET_LOAD_PATH, DatasetLoad, DatasetView, ErrorCode, Role};
+use mandorla_control::{
+    ApiError, DATASET_LOAD_PATH, DATASET_LOAD_ROLES, DatasetLoad, DatasetView, ErrorCode,
+};
 use tokio::sync::mpsc;
 
 use super::load::load;
 use crate::node::Node;
 use crate::server::{self, SocketPeer, blocking};
-
-/// Who may load.
-pub(super) const ROLES: &[Role] = &[Role::Operator];
 
 /// A map file has some dozens of lines; the header holds it and a name.
 const HEADER_BYTES_MAX: u32 = 256 * 1024;
@@ -77,13 +76,14 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<DatasetView, ApiError> {
-    let caller = match server::admit(&node, peer, &headers, DATASET_LOAD_PATH, ROLES).await {
-        Ok(caller) => caller,
-        Err(refusal) => {
-            server::drain(body).await;
-            return Err(refusal);
-        }
-    };
+    let caller =
+        match server::admit(&node, peer, &headers, DATASET_LOAD_PATH, DATASET_LOAD_ROLES).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                server::drain(body).await;
+                return Err(refusal);
+            }
+        };
     let (pieces, received) = mpsc::channel(PIECES_MAX);
     let loading = tokio::spawn(blocking(move || {
         let mut reader = UploadReader::new(received);

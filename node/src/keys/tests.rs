@@ -278,6 +278,7 @@ fn an_overlap_has_bounds_and_an_unknown_peer_is_no_peer() {
     let caller = crate::node::Caller {
         name: "olga".into(),
         roles: vec![mandorla_control::Role::Operator],
+        uid: None,
     };
     let call = |overlap_s, without: &[&str]| {
         let call = KeyRotate {

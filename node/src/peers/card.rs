@@ -187,7 +187,7 @@ impl CardFields {
 }
 
 /// `[A-Z][A-Z0-9-]{1,15}`.
-fn is_party_code(code: &str) -> bool {
+pub(crate) fn is_party_code(code: &str) -> bool {
     let bytes = code.as_bytes();
     let known = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-';
     (2..=16).contains(&bytes.len()) && bytes[0].is_ascii_uppercase() && bytes.iter().all(known)
@@ -198,7 +198,7 @@ fn is_text(text: &str) -> bool {
 }
 
 /// Host, colon, port from 1; an IPv6 address in brackets.
-fn is_address(address: &str) -> bool {
+pub(crate) fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else {
         return false;
     };

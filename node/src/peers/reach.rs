@@ -15,6 +15,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::keys;
+use super::ping_class::{PingClass, PingFailure};
 use crate::control_stream::{ControlError, ControlStream};
 use crate::node::Node;
 use crate::records::peer::{PEERS, PeerRecord};
@@ -152,27 +153,44 @@ async fn resolve(node: &Node, record: &PeerRecord) -> Result<SocketAddr, ApiErro
 
 /// Connects, asks, and waits for the first authenticated reply.
 pub(super) async fn ping(node: &Node, code: &str) -> Result<PeerPong, ApiError> {
-    let (address, keys) = address_of(node, code).await?;
+    try_ping(node, code).await.map_err(|failure| failure.error)
+}
+
+/// [`ping`], with the class of a failure.
+pub(crate) async fn try_ping(node: &Node, code: &str) -> Result<PeerPong, PingFailure> {
+    let (address, keys) = address_of(node, code)
+        .await
+        .map_err(|error| PingFailure::new(PingClass::Address, error))?;
     let endpoint = node.endpoint.get().ok_or_else(|| {
-        ApiError::new(ErrorCode::Unreachable, "this node does not listen yet")
-            .hint("mandorla status")
+        let error = ApiError::new(ErrorCode::Unreachable, "this node does not listen yet")
+            .hint("mandorla status");
+        PingFailure::new(PingClass::Address, error)
     })?;
     let begin = Instant::now();
-    let connection = connect_any(endpoint, address, &keys)
-        .await
-        .map_err(|error| connect_error(code, &error))?;
+    let connection = match connect_any(endpoint, address, &keys).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let class = PingClass::of(&error, address).await;
+            return Err(PingFailure::new(class, connect_error(code, &error)));
+        }
+    };
     let nonce: u64 = rand::rng().next_u64();
     let answer = exchange(&connection, nonce).await;
     connection.close(CloseCode::DONE, "");
-    let time = match answer.map_err(|error| control_error(code, &error))? {
+    let answer = answer.map_err(|error| {
+        let class = PingClass::of_control(&error);
+        PingFailure::new(class, control_error(code, &error))
+    })?;
+    let time = match answer {
         Message::Pong {
             nonce: echoed,
             time,
         } if echoed == nonce => time,
         other => {
             let message = format!("{code} answered a ping with {}", other.name());
-            return Err(ApiError::new(ErrorCode::PeerMisbehaved, message)
-                .hint("compare `mandorla version` on both nodes"));
+            let error = ApiError::new(ErrorCode::PeerMisbehaved, message)
+                .hint("compare `mandorla version` on both nodes");
+            return Err(PingFailure::new(PingClass::Protocol, error));
         }
     };
     let handshake_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -185,8 +203,9 @@ pub(super) async fn ping(node: &Node, code: &str) -> Result<PeerPong, ApiError> 
         let message = format!(
             "the clock of {code} is {clock_offset_s} s ahead of this node's; at most {CLOCK_SKEW_MAX_S} s either way is allowed"
         );
-        return Err(ApiError::new(ErrorCode::PeerClock, message)
-            .hint("check the time service on both hosts: timedatectl"));
+        let error = ApiError::new(ErrorCode::PeerClock, message)
+            .hint("check the time service on both hosts: timedatectl");
+        return Err(PingFailure::new(PingClass::Clock(clock_offset_s), error));
     }
     Ok(PeerPong {
         peer: code.to_owned(),

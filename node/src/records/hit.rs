@@ -39,6 +39,9 @@ impl HitRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FirstRelease {
     pub by: String,
+    /// The officer's account, where it is known.
+    #[serde(default)]
+    pub by_uid: Option<u32>,
     pub dropped: Vec<String>,
 }
 

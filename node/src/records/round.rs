@@ -123,6 +123,9 @@ pub(crate) struct RoundRecord {
     #[serde(default)]
     pub policy_scope: String,
     pub proposed_by: Option<String>,
+    /// The account of who proposed it, where it is known: one person may have two names.
+    #[serde(default)]
+    pub proposed_by_uid: Option<u32>,
     pub started_at: u64,
     /// How often the evaluation was begun: keys live in memory, so a crash starts it anew.
     pub attempts: u32,
@@ -187,6 +190,7 @@ impl RoundRecord {
             subjects: about.dataset.subjects,
             policy_scope: about.policy_scope.clone(),
             proposed_by: None,
+            proposed_by_uid: None,
             started_at: now_s,
             attempts: 0,
             terms: None,

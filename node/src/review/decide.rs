@@ -22,7 +22,7 @@ use crate::node::{Caller, Node};
 use crate::records::hit::{DecisionRecord, FirstRelease, HITS, HitRecord};
 use crate::records::round::{ANSWERS, RoundRecord, RoundState};
 use crate::rounds::{Ruled, end_own_round, required, ruled_of, update};
-use crate::server::ServeBlocking;
+use crate::server::{ServeBlocking, holders};
 
 impl ServeBlocking for ReviewApprove {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
@@ -196,25 +196,19 @@ impl ServeBlocking for ReviewRefuse {
 
 /// Nobody decides on their own proposal.
 fn not_own(node: &Node, round: &RoundRecord, caller: &Caller) -> Result<(), ApiError> {
-    if round.proposed_by.as_deref() != Some(&caller.name) {
+    let proposer = round.proposed_by.as_deref();
+    if !proposer.is_some_and(|name| caller.is_person(name, round.proposed_by_uid)) {
         return Ok(());
     }
-    let others: Vec<_> = node
-        .config
-        .user
-        .iter()
-        .filter(|user| user.roles.contains(&Role::Authoriser) && user.name != caller.name)
-        .map(|user| user.name.as_str())
-        .collect();
     let message = format!(
         "{} was proposed by you; another authoriser must decide",
         round.id
     );
-    let hint = if others.is_empty() {
-        "name another authoriser in node.toml".to_owned()
-    } else {
-        format!("ask one of: {}", others.join(", "))
-    };
+    let others = holders(&node.config, &[Role::Authoriser], caller);
+    let hint = others.map_or_else(
+        || "name another authoriser in node.toml".to_owned(),
+        |others| format!("ask one of: {others}"),
+    );
     Err(ApiError::new(ErrorCode::OwnProposal, message).hint(hint))
 }
 
@@ -268,11 +262,12 @@ fn needs_second(
         None => {
             hit.first_release = Some(FirstRelease {
                 by: caller.name.clone(),
+                by_uid: caller.uid,
                 dropped: dropped.to_vec(),
             });
             Ok(true)
         }
-        Some(first) if first.by == caller.name => {
+        Some(first) if caller.is_person(&first.by, first.by_uid) => {
             let message =
                 format!("{id} was released by you; a second authoriser must release it too");
             Err(ApiError::new(ErrorCode::OwnProposal, message).hint("ask another authoriser"))

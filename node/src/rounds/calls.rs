@@ -243,6 +243,7 @@ impl Serve for RoundPropose {
         "terms are being signed with the peer".clone_into(&mut record.detail);
         record.case_reference = Some(request.case_reference.trim().to_owned());
         record.proposed_by = Some(caller.name.clone());
+        record.proposed_by_uid = caller.uid;
         let event = node
             .event_by(Event::RoundProposed, caller, Role::Analyst)
             .detail("peer", record.peer.clone())

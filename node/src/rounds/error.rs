@@ -1,6 +1,6 @@
 //! What can stop a driver: the line, the peer, or this node.
 
-use mandorla_control::ApiError;
+use mandorla_control::{ApiError, ErrorCode};
 use mandorla_protocol::{LocalFault, PeerFault, ProtocolError, Refusal};
 use mandorla_store::StoreError;
 use mandorla_store::run_file::RunError;
@@ -44,6 +44,23 @@ pub(crate) enum RoundError {
 }
 
 impl RoundError {
+    /// What an operator is told: the error, with its code and the next step where it is theirs to take.
+    pub(crate) fn told(&self) -> String {
+        if self.is_about_clocks() {
+            let code = ErrorCode::PeerClock;
+            return format!("{self} ({code}); on both hosts: timedatectl set-ntp true");
+        }
+        self.to_string()
+    }
+
+    fn is_about_clocks(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Refusal::Clock)
+                | Self::Protocol(ProtocolError::Peer(PeerFault::Clock(_)))
+        )
+    }
+
     /// Whether trying again later can help.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -125,5 +142,25 @@ impl From<ControlError> for RoundError {
 impl From<ApiError> for RoundError {
     fn from(error: ApiError) -> Self {
         Self::Line(error.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_apart_are_told_with_their_code_and_the_next_step_on_either_side() {
+        let refused = RoundError::from(ProtocolError::Refused(Refusal::Clock)).told();
+        let seen_here = RoundError::from(PeerFault::Clock(3_600)).told();
+        for told in [&refused, &seen_here] {
+            assert!(
+                told.contains("(M-404)") && told.contains("timedatectl"),
+                "{told}"
+            );
+        }
+        assert!(seen_here.contains("3600 s apart"));
+        let other = RoundError::Refused(Refusal::Quota);
+        assert_eq!(other.told(), other.to_string());
     }
 }

@@ -63,7 +63,7 @@ impl OwnIndex {
         for_each_subject(node, generation, subjects, |index, subject| {
             let flags = subject.exclusions.iter().copied();
             let nationalities = subject.values_of(Field::Nationality);
-            if let Some(predicate) = agreement.excludes(policy, flags, nationalities) {
+            if let Some(predicate) = agreement.excludes(policy, flags, &nationalities) {
                 *excluded.entry(predicate).or_default() += 1;
                 key_types.push(0);
                 return Ok::<(), StoreError>(());

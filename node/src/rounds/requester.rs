@@ -177,7 +177,7 @@ fn lapse_if_late(node: &Node, record: &RoundRecord) -> Result<bool, RoundError> 
 /// The round cannot go on: it ends here, with the reason in the ledger. Nothing was disclosed by this step.
 fn end(node: &Node, record: &RoundRecord, error: &RoundError) {
     tracing::warn!(round = %record.id, %error, "round ended");
-    let reason = error.to_string();
+    let reason = error.told();
     let event = match error {
         RoundError::NotAdmitted(refusal) => node
             .event(Event::RoundRefused)

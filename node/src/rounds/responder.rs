@@ -251,7 +251,7 @@ pub(super) fn culprit(error: &RoundError) -> Option<PeerFault> {
 pub(super) fn end_if_culprit(node: &Node, record: &RoundRecord, error: &RoundError) {
     let over =
         culprit(error).is_some() || matches!(error, RoundError::Protocol(ProtocolError::Local(_)));
-    if over && let Err(failed) = evaluate::end(node, record, &error.to_string()) {
+    if over && let Err(failed) = evaluate::end(node, record, &error.told()) {
         tracing::error!(round = %record.id, error = %failed, "a round could not be ended");
     }
 }

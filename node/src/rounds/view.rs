@@ -7,7 +7,7 @@ use mandorla_store::StoreError;
 use crate::node::Node;
 use crate::records::round::{ANSWERS, RoundRecord, RoundState, Side};
 
-pub(super) fn view(node: &Node, record: &RoundRecord) -> Result<RoundView, StoreError> {
+pub(crate) fn view(node: &Node, record: &RoundRecord) -> Result<RoundView, StoreError> {
     let terms = record.terms();
     let range = (record.id.as_str(), 0)..=(record.id.as_str(), u64::MAX);
     let answers = node.store.read()?.scan(ANSWERS, range)?.into_iter();

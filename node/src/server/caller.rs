@@ -6,89 +6,171 @@ use axum::serve::IncomingStream;
 use mandorla_control::{ApiError, ErrorCode, Role, USER_HEADER};
 use tokio::net::UnixListener;
 
+use super::accounts::{self, Account};
 use crate::config::{Config, User};
 use crate::node::Caller;
 
-/// The user id of the process that connected, as the kernel tells it.
+/// User and group of the process that connected, as the kernel tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketPeer {
-    uid: Option<u32>,
+    ids: Option<(u32, u32)>,
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for SocketPeer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let credentials = stream.io().peer_cred();
+        let credentials = stream.io().peer_cred().ok();
         Self {
-            uid: credentials.ok().map(|credentials| credentials.uid()),
+            ids: credentials.map(|credentials| (credentials.uid(), credentials.gid())),
         }
     }
 }
 
-/// The caller behind a connection.
+/// The operating system's accounts, as far as a caller's roles need them; tests give their own.
+pub(super) trait Accounts {
+    /// The account of a connection.
+    fn of_process(&self, uid: u32, gid: u32) -> Account;
+    /// The account of a name or number.
+    fn named(&self, text: &str) -> Option<Account>;
+    /// The id of a group.
+    fn gid(&self, group: &str) -> Option<u32>;
+}
+
+/// Those of this host. A lookup may block on a directory service.
+pub(super) struct HostAccounts;
+
+impl Accounts for HostAccounts {
+    fn of_process(&self, uid: u32, gid: u32) -> Account {
+        accounts::account_of(uid, Some(gid))
+    }
+
+    fn named(&self, text: &str) -> Option<Account> {
+        accounts::account_named(text)
+    }
+
+    fn gid(&self, group: &str) -> Option<u32> {
+        accounts::gid_of(group)
+    }
+}
+
+/// The caller behind a connection, with every role of their name and of their account's groups.
 ///
 /// The account that the node runs under owns everything anyway: it may act as each named user, which a small
-/// installation does. Others are the one named user that their account belongs to.
+/// installation does. Others are the one named user that their account belongs to, or nobody but their account.
+///
+/// # Errors
+/// [`ErrorCode::UnknownUser`] for who holds no role, [`ErrorCode::RoleConflict`] for who holds two that exclude each
+/// other.
 pub(super) fn identify(
     config: &Config,
     peer: SocketPeer,
-    headers: &HeaderMap,
+    named: Option<&str>,
+    accounts: &impl Accounts,
 ) -> Result<Caller, ApiError> {
-    let uid = peer.uid.ok_or_else(|| {
+    let (uid, gid) = peer.ids.ok_or_else(|| {
         let message = "the kernel does not say whose process this connection is from";
         ApiError::new(ErrorCode::UnknownUser, message)
     })?;
     let own_uid = rustix::process::geteuid().as_raw();
-    identify_uid(config, uid, own_uid, named(headers)?, &account_name(uid))
+    let account = accounts.of_process(uid, gid);
+    identify_account(config, &account, own_uid, named, accounts)
 }
 
-fn identify_uid(
+fn identify_account(
     config: &Config,
-    uid: u32,
+    account: &Account,
     own_uid: u32,
     named: Option<&str>,
-    account: &str,
+    accounts: &impl Accounts,
 ) -> Result<Caller, ApiError> {
+    let is_owner = account.uid == own_uid;
     let user = match named {
-        None if uid == own_uid => {
-            return Ok(Caller {
-                name: account.to_owned(),
-                roles: vec![Role::Operator],
-            });
-        }
-        Some(name) if uid == own_uid => config.user.iter().find(|user| user.name == name),
-        named => {
-            let of_account = |user: &&User| belongs_to(user, uid, account);
+        Some(name) if is_owner => config.user.iter().find(|user| user.name == name),
+        None if is_owner => None,
+        _ => {
+            let of_account = |user: &&User| belongs_to(user, account);
             let user = config.user.iter().find(of_account);
             user.filter(|user| named.is_none_or(|name| name == user.name))
         }
     };
-    user.map(as_caller).ok_or_else(|| unknown(named, account))
-}
-
-fn as_caller(user: &User) -> Caller {
-    Caller {
-        name: user.name.clone(),
-        roles: user.roles.clone(),
+    if named.is_some_and(|name| user.is_none() && (is_owner || name != account.name)) {
+        return Err(unknown(named, account));
     }
+    let caller = if let Some(user) = user {
+        // Acted as by the owner: the roles are those of the user's own account.
+        let own = user
+            .os_user
+            .as_deref()
+            .and_then(|name| accounts.named(name));
+        let own = if is_owner {
+            own.as_ref()
+        } else {
+            Some(account)
+        };
+        let mut roles = user.roles.clone();
+        roles.extend(own.iter().flat_map(|own| roles_of(config, own, accounts)));
+        Caller {
+            name: user.name.clone(),
+            roles,
+            uid: own.map(|own| own.uid),
+        }
+    } else {
+        let mut roles = roles_of(config, account, accounts);
+        roles.extend(is_owner.then_some(Role::Operator));
+        Caller {
+            name: account.name.clone(),
+            roles,
+            uid: Some(account.uid),
+        }
+    };
+    checked(caller, named, account)
 }
 
-fn belongs_to(user: &User, uid: u32, account: &str) -> bool {
+fn checked(mut caller: Caller, named: Option<&str>, account: &Account) -> Result<Caller, ApiError> {
+    caller.roles.sort_unstable();
+    caller.roles.dedup();
+    if caller.roles.is_empty() {
+        return Err(unknown(named, account));
+    }
+    if let Some((one, other)) = Role::conflict(&caller.roles) {
+        let message = format!(
+            "{} is {one} and {other} at once, and who decides does not audit",
+            caller.name
+        );
+        return Err(ApiError::new(ErrorCode::RoleConflict, message)
+            .hint("the operator takes the account out of one of the two groups of [roles], or one role out of its [[user]], in node.toml"));
+    }
+    Ok(caller)
+}
+
+/// The roles of an account's groups.
+fn roles_of(config: &Config, account: &Account, accounts: &impl Accounts) -> Vec<Role> {
+    let holds = |groups: &[String]| {
+        let mut gids = groups.iter().filter_map(|group| accounts.gid(group));
+        gids.any(|gid| account.groups.contains(&gid))
+    };
+    let of_groups = config.roles.iter();
+    let held = of_groups.filter(|(_, holders)| holds(&holders.groups));
+    held.map(|(&role, _)| role).collect()
+}
+
+fn belongs_to(user: &User, account: &Account) -> bool {
     let os_user = user.os_user.as_deref();
-    os_user.is_some_and(|os_user| os_user == account || os_user == uid.to_string())
+    os_user.is_some_and(|os_user| os_user == account.name || os_user == account.uid.to_string())
 }
 
-fn unknown(named: Option<&str>, account: &str) -> ApiError {
+fn unknown(named: Option<&str>, account: &Account) -> ApiError {
     let who = named.map_or_else(
-        || format!("account {account}"),
-        |name| format!("user {name:?} of account {account}"),
+        || format!("account {}", account.name),
+        |name| format!("user {name:?} of account {}", account.name),
     );
-    let message = format!("this node has no {who}");
+    let message = format!("{who} holds no role on this node");
     ApiError::new(ErrorCode::UnknownUser, message).hint(
-        "the operator adds a [[user]] with name, roles and os_user to node.toml and restarts the node",
+        "the operator puts the account into a group of [roles] in node.toml, or adds a [[user]] with name, roles and os_user and restarts the node",
     )
 }
 
-fn named(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+/// The user that a caller wants to act as.
+pub(super) fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(USER_HEADER) else {
         return Ok(None);
     };
@@ -96,7 +178,7 @@ fn named(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         let message = format!("{USER_HEADER} is not a name");
         ApiError::new(ErrorCode::UnknownUser, message)
     })?;
-    Ok(Some(name))
+    Ok(Some(name.to_owned()))
 }
 
 /// Names the role that the call needs, and who holds it.
@@ -108,122 +190,25 @@ pub(super) fn wrong_role(config: &Config, caller: &Caller, path: &str, roles: &[
         "`{command}` needs the role {needed}; {} does not hold it",
         caller.name
     );
-    let holders = config.user.iter();
-    let holders = holders.filter(|user| user.roles.iter().any(|role| roles.contains(role)));
-    let names: Vec<&str> = holders.map(|user| user.name.as_str()).collect();
-    let hint = if names.is_empty() {
-        format!("nobody here holds it: give a [[user]] in node.toml the role {needed}")
-    } else {
-        format!("ask one of: {}", names.join(", "))
-    };
+    let hint = holders(config, roles, caller).map_or_else(
+        || format!("nobody here holds it: give a [[user]] or a group of [roles] in node.toml the role {needed}"),
+        |holders| format!("ask one of: {holders}"),
+    );
     ApiError::new(ErrorCode::WrongRole, message).hint(hint)
 }
 
-/// The name of the account that this process runs under.
-pub(crate) fn own_account() -> String {
-    account_name(rustix::process::geteuid().as_raw())
-}
-
-/// The account's name in `/etc/passwd`, else its number: accounts of a directory service are named by number in
-/// `os_user`.
-fn account_name(uid: u32) -> String {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_in(&passwd, uid).unwrap_or_else(|| uid.to_string())
-}
-
-/// Fields of passwd(5): name, password, uid, …
-fn name_in(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        let of_line: u32 = fields.nth(1)?.parse().ok()?;
-        (of_line == uid).then(|| name.to_owned())
-    })
+/// Who else holds one of these roles, in words.
+pub(crate) fn holders(config: &Config, roles: &[Role], but: &Caller) -> Option<String> {
+    let users = config.user.iter();
+    let users = users
+        .filter(|user| user.name != but.name && user.roles.iter().any(|role| roles.contains(role)));
+    let users = users.map(|user| user.name.clone());
+    let groups = roles.iter().filter_map(|role| config.roles.get(role));
+    let groups = groups.flat_map(|holders| &holders.groups);
+    let groups = groups.map(|group| format!("a member of group {group}"));
+    let holders: Vec<String> = users.chain(groups).collect();
+    (!holders.is_empty()).then(|| holders.join(", "))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OWN: u32 = 900;
-
-    fn config() -> Config {
-        Config::parse(
-            r#"
-            schema = 1
-            name = "Agency"
-            code = "UK"
-            country = "GB"
-            listen = "127.0.0.1:0"
-            [[user]]
-            name = "ana"
-            roles = ["analyst"]
-            os_user = "ana"
-            [[user]]
-            name = "p.shah"
-            roles = ["authoriser"]
-            os_user = "1234567"
-            "#,
-        )
-        .unwrap()
-    }
-
-    fn who(uid: u32, named: Option<&str>, account: &str) -> Result<Caller, ErrorCode> {
-        identify_uid(&config(), uid, OWN, named, account).map_err(|error| error.code)
-    }
-
-    #[test]
-    fn the_owner_is_the_operator_and_may_act_as_every_named_user() {
-        let owner = who(OWN, None, "mandorla").unwrap();
-        assert_eq!(owner.roles, [Role::Operator]);
-        assert_eq!(owner.name, "mandorla");
-        assert_eq!(who(OWN, Some("ana"), "mandorla").unwrap().name, "ana");
-        assert_eq!(
-            who(OWN, Some("eve"), "mandorla"),
-            Err(ErrorCode::UnknownUser)
-        );
-    }
-
-    #[test]
-    fn another_account_is_its_own_named_user_and_nobody_else() {
-        assert_eq!(who(1001, None, "ana").unwrap().roles, [Role::Analyst]);
-        assert_eq!(who(1001, Some("ana"), "ana").unwrap().name, "ana");
-        assert_eq!(
-            who(1001, Some("p.shah"), "ana"),
-            Err(ErrorCode::UnknownUser)
-        );
-        assert_eq!(who(1002, None, "eve"), Err(ErrorCode::UnknownUser));
-        assert_eq!(who(1_234_567, None, "1234567").unwrap().name, "p.shah");
-    }
-
-    #[test]
-    fn a_user_without_an_account_can_only_be_acted_as_by_the_owner() {
-        let mut config = config();
-        config.user[0].os_user = None;
-        assert!(identify_uid(&config, 1001, OWN, Some("ana"), "ana").is_err());
-        assert!(identify_uid(&config, OWN, OWN, Some("ana"), "x").is_ok());
-    }
-
-    #[test]
-    fn a_wrong_role_names_the_role_and_its_holders() {
-        let caller = who(1001, None, "ana").unwrap();
-        let error = wrong_role(
-            &config(),
-            &caller,
-            "/v1/review/approve",
-            &[Role::Authoriser],
-        );
-        assert_eq!(error.code, ErrorCode::WrongRole);
-        assert!(error.message.contains("authoriser") && error.message.contains("review approve"));
-        assert_eq!(error.hint.as_deref(), Some("ask one of: p.shah"));
-        let error = wrong_role(&config(), &caller, "/v1/audit/log", &[Role::Auditor]);
-        assert!(error.hint.unwrap().starts_with("nobody here holds it"));
-    }
-
-    #[test]
-    fn account_names_are_those_of_the_password_file() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nbroken\nana:x:1001:1001::/home/ana:/bin/sh\n";
-        assert_eq!(name_in(passwd, 1001).as_deref(), Some("ana"));
-        assert_eq!(name_in(passwd, 1002), None);
-    }
-}
+mod tests;

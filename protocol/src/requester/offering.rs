@@ -15,7 +15,7 @@ use crate::requester::Evaluating;
 use crate::signature::{NodeSigner, Role, SignatureBytes, bind, verify, verify_binding};
 use crate::terms::{
     KeyType, Offer, ResponderOffer, SUITE, Terms, TermsRules, case_commitment, check_clock,
-    dataset_commitment, size_class_log2,
+    clock_skew_in_terms, dataset_commitment, size_class_log2,
 };
 
 /// What the requester brings to a round.
@@ -128,6 +128,7 @@ impl Offered {
             item_bytes: rules.item_bytes,
             fetch_window_s: rules.fetch_window_s,
             question_deadline_s: rules.question_deadline_s,
+            clock_skew_max_s: clock_skew_in_terms(),
             nonce: secrets.nonce,
             time: now,
         };

@@ -60,7 +60,7 @@ fn two_rounds_over_one_dataset_commit_differently_and_each_opens_with_its_own_sa
 #[test]
 fn the_responder_refuses_an_offer_that_differs_from_the_agreement() {
     type Change = fn(&mut Offer);
-    let changes: [(Change, Refusal); 27] = [
+    let changes: [(Change, Refusal); 29] = [
         (|o| o.suite = 2, Refusal::Violation),
         (|o| o.agreement = Digest([0; 32]), Refusal::UnknownAgreement),
         (|o| o.requester.0[0] ^= 1, Refusal::Violation),
@@ -93,6 +93,8 @@ fn the_responder_refuses_an_offer_that_differs_from_the_agreement() {
         (|o| o.item_bytes = 0, Refusal::Slots),
         (|o| o.fetch_window_s += 1, Refusal::Slots),
         (|o| o.question_deadline_s = u32::MAX, Refusal::Slots),
+        (|o| o.clock_skew_max_s += 1, Refusal::Clock),
+        (|o| o.clock_skew_max_s = 0, Refusal::Clock),
         (|o| o.time = u64::MAX, Refusal::Clock),
     ];
     let plan = plan(1);

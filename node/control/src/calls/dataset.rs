@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::call::calls;
+use crate::role::Role;
 
 /// Path of the streaming upload that loads a dataset; see [`DatasetLoad`].
 pub const DATASET_LOAD_PATH: &str = "/v1/dataset/load";
+
+/// Who may load.
+pub const DATASET_LOAD_ROLES: &[Role] = &[Role::Operator];
 
 /// First frame of an upload: `u32` little-endian length and this object in JSON, then the CSV file to the end of the body.
 #[derive(Clone, Debug, Serialize, Deserialize)]

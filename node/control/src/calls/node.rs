@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::calls;
+use crate::check::CheckView;
 
 /// What the node is and does right now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,7 +13,15 @@ pub struct Status {}
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeStop {}
 
+/// Makes the checks that only the running node can make: of its store, history, agreements, datasets and peers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeDoctor {
+    /// Party code of the one peer to connect to; all if not given.
+    pub peer: Option<String>,
+}
+
 calls! {
+    "node/doctor" [Operator] NodeDoctor -> Vec<CheckView>;
     "node/status" [] Status -> StatusReply;
     "node/stop" [Operator] NodeStop -> Stopped;
 }
@@ -48,12 +57,33 @@ pub struct StatusReply {
     pub rounds_open: u32,
     /// Rounds that wait for an own authoriser.
     pub rounds_waiting_for_approval: u32,
+    /// Items that wait at the authoriser's desk; only for who may see the desk.
+    pub items_due: Option<u32>,
+    /// When the next answer is due, of own and peers' rounds, Unix seconds.
+    pub next_slot: Option<u64>,
+    /// When each peer was last connected.
+    pub peers_seen: Vec<PeerSeen>,
+    /// Free bytes on the data directory's disk.
+    pub disk_free_bytes: Option<u64>,
+    /// Entries of the ledger.
+    pub ledger_entries: u64,
+    /// What keeps the node from doing its work; empty if it is healthy.
+    pub faults: Vec<String>,
     /// Seconds since the daemon started.
     pub uptime_s: u64,
     /// The caller's name and roles, as the node sees them.
     pub user: String,
     /// The caller's roles.
     pub roles: Vec<String>,
+}
+
+/// A peer and its last authenticated connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSeen {
+    /// Party code.
+    pub peer: String,
+    /// Unix seconds; nothing if it never connected.
+    pub last_seen: Option<u64>,
 }
 
 /// The daemon is stopping.

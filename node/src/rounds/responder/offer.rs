@@ -66,6 +66,9 @@ pub(super) async fn handle(
     let (accepting, message) = match accepted {
         Ok(accepted) => accepted,
         Err(refusal) => {
+            let refused = RoundError::Refused(refusal).told();
+            let why = refused.trim_start_matches("the peer refused: "); // here it was this node
+            tracing::warn!(peer = peer.code, why, "refused a round");
             let broken = Broken::of_protocol(refusal);
             return Err(refuse(node, peer, &offer, refusal, &broken));
         }
