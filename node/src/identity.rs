@@ -182,17 +182,17 @@ impl Identity {
     /// Reads the keys and opens them with `seal`, which may be given without need; refuses a file that others could
     /// read.
     pub fn read(data_dir: &Path, seal: Option<&Seal>) -> Result<Self, IdentityError> {
-        Self::of_file(file::KeyFile::read(data_dir)?, data_dir, seal)
+        Self::of_file(&file::KeyFile::read(data_dir)?, data_dir, seal)
     }
 
     /// Reads a copy of the key file that is not in the data directory.
     pub(crate) fn read_copy(path: &Path, seal: Option<&Seal>) -> Result<Self, IdentityError> {
         let dir = path.parent().unwrap_or(Path::new("."));
-        Self::of_file(file::KeyFile::read_at(path.to_owned())?, dir, seal)
+        Self::of_file(&file::KeyFile::read_at(path.to_owned())?, dir, seal)
     }
 
     fn of_file(
-        file: file::KeyFile,
+        file: &file::KeyFile,
         dir: &Path,
         seal: Option<&Seal>,
     ) -> Result<Self, IdentityError> {
