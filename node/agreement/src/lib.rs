@@ -15,9 +15,13 @@
 
 mod admit;
 mod agreement;
+mod amend;
 mod bounds;
 mod checks;
+mod clauses;
+mod diff;
 mod direction;
+mod dpia;
 mod draft;
 mod finding;
 mod lint;
@@ -28,6 +32,7 @@ mod scope;
 mod sign;
 mod standing;
 mod state;
+mod summary;
 mod terms;
 mod text;
 mod time;
@@ -35,7 +40,9 @@ mod two_person;
 
 pub use agreement::{Agreement, AgreementError};
 pub use bounds::*;
+pub use diff::{Change, Effect, diff};
 pub use direction::Direction;
+pub use dpia::dpia;
 pub use draft::{
     DraftContacts, DraftDataset, DraftInput, DraftLegal, DraftParty, DraftScope, draft,
 };
@@ -47,6 +54,7 @@ pub use proposal::{Counters, Evaluations, Proposal, Refusal, SetFacts, SetSize};
 pub use sign::{SignatureError, Statement, agreement_hash, signing_bytes, statement_bytes};
 pub use standing::{PartyStanding, SUSPENSIONS_MAX, Standing, StandingError};
 pub use state::{State, TransitionError};
+pub use summary::summary;
 pub use terms::{
     Answer, Dataset, Disclosure, EvaluationQuota, Exit, ExpiryRule, Handling, Legal, Limits,
     Linkage, Party, PartyType, PublicKey, Purpose, Regime, RepeatQuestions, ResultMode,

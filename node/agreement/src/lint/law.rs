@@ -70,7 +70,7 @@ pub(super) fn lint(agreement: &Agreement, f: &mut Findings) {
                 Severity::Warning,
                 format!("legal.{party}.dpia_ref"),
                 format!("{party} names no impact assessment"),
-                "make one (`mandorla agreement dpia` writes a first text) and fill in its reference",
+                "make one and fill in its reference",
             );
         }
     }

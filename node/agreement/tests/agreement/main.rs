@@ -6,6 +6,7 @@ mod admitting;
 mod directions;
 mod linting;
 mod malformed;
+mod pages;
 mod policy;
 mod samples;
 mod signing;
