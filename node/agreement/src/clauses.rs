@@ -168,3 +168,6 @@ impl Clause {
         matches!(self.reading, Added(_))
     }
 }
+
+#[cfg(test)]
+mod documented;
