@@ -335,7 +335,11 @@ async fn what_the_agreement_does_not_allow_is_refused_with_the_clause_and_nothin
             ErrorCode::NotFound,
             "GB-RS-none",
         ),
-        (|round| round.peer = "FR".into(), ErrorCode::NotFound, "no peer FR"),
+        (
+            |round| round.peer = "FR".into(),
+            ErrorCode::NotFound,
+            "no peer FR",
+        ),
     ];
     for (breaks, code, clause) in refusals {
         let mut round = request();
