@@ -20,8 +20,11 @@ const NAMED: [(&str, &[&str]); 3] = [
     ("match_key", &["id"]),
 ];
 
-/// What an absent clause stands for.
-const DEFAULTS: [(&str, fn() -> Value); 9] = [
+/// A clause's path and what it stands for where it is absent.
+type Default = (&'static str, fn() -> Value);
+
+/// What absent clauses stand for.
+const DEFAULTS: [Default; 9] = [
     ("policy_context", empty),
     ("scope.nationalities_in", empty),
     ("scope.nationalities_out", empty),
