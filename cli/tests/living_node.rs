@@ -469,6 +469,15 @@ fn two_operators_reach_a_live_agreement_with_files_alone() {
         assert_eq!(view["state"], "live", "{view}");
         let printed = done(node, &["agreement", "print", "GB-RS"]);
         assert_eq!(printed, std::fs::read_to_string(&text).unwrap());
+        for page in ["--summary", "--dpia"] {
+            let page = done(node, &["agreement", "print", "GB-RS", page]);
+            assert!(
+                page.contains("GB-RS") && page.lines().count() > 10,
+                "{page}"
+            );
+        }
+        let same = done(node, &["agreement", "diff", "GB-RS@1", &text]);
+        assert_eq!(same, "the same text\n");
     }
 
     let other = file("notes.txt");

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod draft;
+mod read;
 mod text;
 
 use std::path::PathBuf;
@@ -25,6 +26,13 @@ pub(crate) enum AgreementCommand {
     Lint {
         /// The agreement (TOML)
         file: PathBuf,
+    },
+    /// What one text changes in another, clause by clause
+    Diff {
+        /// The text before: a file, ID, or ID@VERSION
+        a: String,
+        /// The text after, likewise
+        b: String,
     },
     /// Store the exact bytes of an agreement, sign them, and write the file for the peer
     Propose {
@@ -83,9 +91,12 @@ pub(crate) enum AgreementCommand {
     Print {
         #[command(flatten)]
         name: Name,
-        /// Only what `show` says
+        /// The agreement in plain words, on a page
         #[arg(long)]
         summary: bool,
+        /// The skeleton of an impact assessment
+        #[arg(long, conflicts_with = "summary")]
+        dpia: bool,
     },
     /// Write the file for the peer again
     Export {
@@ -128,6 +139,7 @@ pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
     match command {
         AgreementCommand::Draft(args) => draft::run(*args, cx).await,
         AgreementCommand::Lint { file } => lint(read_text(&file)?, cx).await,
+        AgreementCommand::Diff { a, b } => read::difference(&a, &b, cx).await,
         AgreementCommand::Propose { file, bundle } => {
             let text = read_text(&file)?;
             refuse_faults(&text, cx).await?;
@@ -168,11 +180,7 @@ pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
                 .list(&cx.call(&AgreementList {}).await?, text::list)?;
             DONE
         }
-        AgreementCommand::Show { name }
-        | AgreementCommand::Print {
-            name,
-            summary: true,
-        } => {
+        AgreementCommand::Show { name } => {
             let id = name.text();
             cx.out
                 .object(&cx.call(&AgreementShow { id }).await?, text::view)?;
@@ -180,8 +188,13 @@ pub(crate) async fn run(command: AgreementCommand, cx: &Context) -> Done {
         }
         AgreementCommand::Print {
             name,
-            summary: false,
-        } => {
+            summary: true,
+            ..
+        } => read::plain(name.text(), cx).await,
+        AgreementCommand::Print {
+            name, dpia: true, ..
+        } => read::assessment(name.text(), cx).await,
+        AgreementCommand::Print { name, .. } => {
             let read = cx.call(&AgreementRead { id: name.text() }).await?;
             cx.out.object(&read, |read| read.text.clone())?;
             DONE

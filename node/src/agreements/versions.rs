@@ -142,30 +142,13 @@ pub(super) fn check_succession(held: Option<&Versions>, next: &Agreement) -> Res
             "take the bundle of a node that holds all versions: mandorla agreement export {id}"
         )));
     };
-    let (current, hash) = (newest.agreement.version(), newest.agreement.hash());
-    let refused =
-        |message: String, fix: String| Err(ApiError::new(ErrorCode::Refused, message).hint(fix));
     if newest.state == State::Expired {
-        return refused(
-            format!("{id} has expired, and an amendment cannot revive it (expires)"),
-            "draft a new agreement, with an id of its own".to_owned(),
-        );
+        let message = format!("{id} has expired, and an amendment cannot revive it (expires)");
+        return Err(ApiError::new(ErrorCode::Refused, message)
+            .hint("draft a new agreement, with an id of its own"));
     }
-    if version != current + 1 {
-        return refused(
-            format!(
-                "this node holds version {current} of {id}; version {version} is not the next (version)"
-            ),
-            format!("write version = {}", current + 1),
-        );
-    }
-    if next.terms().supersedes.as_deref() != Some(hex::encode(hash).as_str()) {
-        return refused(
-            format!(
-                "version {version} of {id} does not name version {current} as the one it replaces (supersedes)"
-            ),
-            format!("write supersedes = \"{}\"", hex::encode(hash)),
-        );
-    }
-    Ok(())
+    next.amends(&newest.agreement).map_err(|finding| {
+        let message = format!("{} ({})", finding.message, finding.clause);
+        ApiError::new(ErrorCode::Refused, message).hint(finding.fix)
+    })
 }

@@ -283,7 +283,7 @@ async fn only_the_next_version_after_the_current_one_is_taken() {
     let refused = uk.refusal(&AgreementPropose { text: skipping }).await;
     assert_eq!(
         refused.message,
-        "this node holds version 1 of UK-RS-2026; version 3 is not the next (version)"
+        "version 3 of UK-RS-2026 is not the next after 1 (version)"
     );
     let of_another = second.replace(&v1.hash, &"ab".repeat(32));
     let refused = uk.refusal(&AgreementPropose { text: of_another }).await;
