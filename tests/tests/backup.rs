@@ -172,7 +172,8 @@ async fn put_back(agencies: &mut Agencies, file: &Path, passphrase: &Path, open:
     let keys = aside.join("keys.toml");
     let said = succeeds(&restore(agencies, &keys));
     assert!(said.contains(open), "{said}");
-    assert!(said.contains("audit reconcile --with RS"), "{said}");
+    let waiting = "the pair logs with RS take nothing up before they are reconciled";
+    assert!(said.contains(waiting), "{said}");
     fails(&restore(agencies, &keys), "M-103");
     agencies.world.node_mut(0).restart().await.unwrap();
 }

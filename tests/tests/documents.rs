@@ -42,17 +42,19 @@ fn tests_of(folder: &Path, found: &mut BTreeSet<String>) {
 
 fn test_names(text: &str) -> Vec<String> {
     let mut names = Vec::new();
-    let mut is_test = false;
+    let (mut is_test, mut is_set_aside) = (false, false);
     for line in text.lines().map(str::trim) {
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            is_test = true;
+            (is_test, is_set_aside) = (true, false);
+        } else if line.starts_with("#[ignore") {
+            is_set_aside = true;
         } else if let Some(rest) = line
             .strip_prefix("async ")
             .unwrap_or(line)
             .strip_prefix("fn ")
         {
             let name = rest.split(['(', '<']).next().unwrap_or_default();
-            if is_test {
+            if is_test && !is_set_aside {
                 names.push(name.to_owned());
             }
             is_test = false;
@@ -93,8 +95,8 @@ fn every_test_that_a_promise_names_exists() {
 }
 
 #[test]
-fn a_function_that_is_no_test_does_not_count() {
-    let text = "#[test]\nfn one_that_is_a_test() {}\nfn one_that_is_none() {}\n#[tokio::test(flavor = \"x\")]\n#[ignore]\nasync fn another_test() {}";
+fn what_is_no_test_or_is_set_aside_does_not_count() {
+    let text = "#[test]\nfn one_that_is_a_test() {}\nfn one_that_is_none() {}\n#[tokio::test(flavor = \"x\")]\nasync fn another_test() {}\n#[test]\n#[ignore = \"slow\"]\nfn one_that_is_set_aside() {}";
     assert_eq!(test_names(text), ["one_that_is_a_test", "another_test"]);
     assert_eq!(
         named_in("`a_b_c_d_e` and `x_y` and `A_b_c_d_e` and `tests/a_b_c_d_e.rs`"),

@@ -5,35 +5,25 @@ use std::net::SocketAddr;
 
 use mandorla_agreement::Agreement;
 use mandorla_control::{ApiError, AuditLog, RoundList, RoundPropose, RoundView};
-use mandorla_linkage::{Field, Strength, Subject, Transforms};
 use mandorla_node::Identity;
 use mandorla_protocol::{CLOCK_SKEW_MAX_S, Digest, Offer, Refusal};
-use mandorla_tests::{Agencies, Deal, List, Patched, STEP_WITHIN, entries, files_named, match_key};
+use mandorla_tests::{
+    Agencies, Deal, Patched, STEP_WITHIN, entries, files_named, numbered, numbers_deal,
+};
 use mandorla_transport::PeerKey;
 
 fn deal() -> Deal {
-    let key = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     Deal {
-        match_keys: vec![key],
-        fields_on_match: vec![Field::CaseRef, Field::NationalId],
         min_set: 10,
         max_set: 30,
-        ..Deal::default()
+        ..numbers_deal()
     }
 }
 
 /// Two agencies under an agreement, each with twenty subjects; and the agreement.
 async fn ready(deal: &Deal) -> (Agencies, Agreement) {
     let agencies = Agencies::two().await.expect("two nodes");
-    let subject =
-        |index| Subject::new(format!("s{index}")).with(Field::NationalId, format!("AB{index}"));
-    let list = List::of(&(0..20).map(subject).collect::<Vec<_>>());
+    let list = numbered("S", 0..20);
     agencies
         .prepare(deal, [&list, &list])
         .await

@@ -38,7 +38,7 @@ impl Broken {
     /// What the protocol's own check of an offer found.
     pub(crate) fn of_protocol(refusal: Refusal) -> Self {
         let (rule, clause) = match refusal {
-            Refusal::UnknownAgreement => ("agreement", "id"),
+            Refusal::UnknownAgreement => ("agreement", "agreement"),
             Refusal::NotLive | Refusal::Suspended => ("state", "state"),
             Refusal::Dates => ("dates", "expires"),
             Refusal::Purpose => ("purpose", "purpose.code"),
@@ -49,7 +49,7 @@ impl Broken {
             Refusal::Quota => ("quota", "limits"),
             Refusal::Slots => ("slots", "answer"),
             Refusal::LocalPolicy => ("policy", "policy"),
-            Refusal::Clock => ("clock", "not_before"),
+            Refusal::Clock => ("clock", "clock"),
             _ => ("protocol", "protocol"),
         };
         Self::new(rule, clause)

@@ -86,7 +86,11 @@ impl<'a> Changed<'a> {
 
 fn text(changes: &[Change], before: &Agreement, after: &Agreement) -> String {
     if !changes.is_empty() {
-        return changes.iter().map(|change| format!("{change}\n")).collect();
+        return changes.iter().fold(String::new(), |mut lines, change| {
+            lines.push_str(&change.to_string());
+            lines.push('\n');
+            lines
+        });
     }
     if before.bytes() == after.bytes() {
         return "the same text\n".to_owned();

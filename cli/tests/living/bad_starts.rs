@@ -1,38 +1,13 @@
 //! A node that cannot start says what is wrong, why, and what to do, with a code; and nothing is half-done.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
-
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Output;
 
 use tempfile::TempDir;
 
-/// A starting daemon answers well within this, also on a busy machine.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mandorla"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("MANDORLA_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn run(data_dir: &Path, arguments: &[&str]) -> Output {
-    let mut command = program();
-    command.arg("--data-dir").arg(data_dir).args(arguments);
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use super::harness::{Daemon, init, init_at, program, ran, stderr, stdout};
 
 /// A new node on a free port, in a directory of its own.
 fn made() -> (TempDir, PathBuf) {
@@ -42,29 +17,14 @@ fn made() -> (TempDir, PathBuf) {
 fn made_with(listen: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let node = dir.path().join("node");
-    let made = init(&node, listen);
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made = init_at(&node, "GB", listen);
+    assert!(made.status.success(), "{}", stderr(&made));
     (dir, node)
-}
-
-fn init(node: &Path, listen: &str) -> Output {
-    let flags = [
-        "init",
-        "--seal",
-        "none",
-        "--name",
-        "Agency",
-        "--country",
-        "GB",
-        "--listen",
-        listen,
-    ];
-    run(node, &flags)
 }
 
 /// The refusal of a command: its exit, its code, and a hint.
 fn refused(output: &Output, exit: i32, code: &str, says: &str, hint: &str) {
-    let error = text(&output.stderr);
+    let error = stderr(output);
     assert_eq!(output.status.code(), Some(exit), "{error}");
     let (message, next) = error.split_once("\n hint: ").expect("an error and a hint");
     assert!(message.contains(&format!("({code})")), "{error}");
@@ -72,41 +32,12 @@ fn refused(output: &Output, exit: i32, code: &str, says: &str, hint: &str) {
     assert!(next.contains(hint), "{error}");
 }
 
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(node: &Path) -> Self {
-        let child = program()
-            .arg("--data-dir")
-            .arg(node)
-            .args(["node", "run"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let daemon = Self(child);
-        let deadline = Instant::now() + READY_WITHIN;
-        while !run(node, &["status"]).status.success() {
-            assert!(Instant::now() < deadline, "the daemon does not answer");
-            std::thread::yield_now();
-        }
-        daemon
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_data_directory_that_cannot_be_made_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "precious").unwrap();
-    let made = init(&file.join("node"), "127.0.0.1:0");
+    let made = init(&file.join("node"));
     refused(&made, 1, "M-110", "file/node", "init --help");
     assert_eq!(std::fs::read(&file).unwrap(), b"precious");
 }
@@ -116,8 +47,8 @@ fn a_port_that_is_taken_is_named_and_the_socket_is_gone_again() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (_dir, node) = made_with(&address);
-    let ran = run(&node, &["node", "run"]);
-    refused(&ran, 1, "M-113", &address, "listen in node.toml");
+    let start = ran(&node, &["node", "run"]);
+    refused(&start, 1, "M-113", &address, "listen in node.toml");
     assert!(!node.join("control.sock").exists());
 }
 
@@ -125,10 +56,10 @@ fn a_port_that_is_taken_is_named_and_the_socket_is_gone_again() {
 fn a_second_daemon_of_one_directory_leaves_the_first_alone() {
     let (_dir, node) = made();
     let _daemon = Daemon::start(&node);
-    let second = run(&node, &["node", "run"]);
+    let second = ran(&node, &["node", "run"]);
     let status = format!("mandorla --data-dir {} status", node.display());
     refused(&second, 1, "M-113", "", &status);
-    assert!(run(&node, &["status"]).status.success());
+    assert!(ran(&node, &["status"]).status.success());
 }
 
 #[test]
@@ -136,9 +67,9 @@ fn a_key_file_that_others_can_read_is_not_used() {
     let (_dir, node) = made();
     let keys = node.join("keys.toml");
     std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let ran = run(&node, &["node", "run"]);
+    let start = ran(&node, &["node", "run"]);
     let close = format!("chmod 600 {}", keys.display());
-    refused(&ran, 1, "M-115", "mode 644", &close);
+    refused(&start, 1, "M-115", "mode 644", &close);
     assert!(!node.join("control.sock").exists());
 }
 
@@ -148,35 +79,35 @@ fn a_configuration_that_is_wrong_is_named_by_line_key_bound_and_fix() {
     let path = node.join("node.toml");
     let good = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("threads = 0\n{good}")).unwrap();
-    let ran = run(&node, &["node", "run"]);
+    let start = ran(&node, &["node", "run"]);
     refused(
-        &ran,
+        &start,
         1,
         "M-114",
         "line 1, threads: out of bounds; 1 to 1024",
         "config check",
     );
-    let checked = run(&node, &["config", "check"]);
+    let checked = ran(&node, &["config", "check"]);
     refused(&checked, 1, "M-114", "line 1, threads", "config check");
-    assert!(text(&checked.stdout).starts_with("error: line 1, threads"));
+    assert!(stdout(&checked).starts_with("error: line 1, threads"));
 
     std::fs::write(&path, format!("lisen = \"x\"\n{good}")).unwrap();
-    let ran = run(&node, &["node", "run"]);
-    refused(&ran, 1, "M-114", "did you mean listen?", "config check");
+    let start = ran(&node, &["node", "run"]);
+    refused(&start, 1, "M-114", "did you mean listen?", "config check");
     assert!(!node.join("control.sock").exists());
 
     std::fs::write(&path, good).unwrap();
-    let checked = run(&node, &["config", "check"]);
-    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    let checked = ran(&node, &["config", "check"]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
 }
 
 #[test]
 fn a_socket_path_that_is_too_long_is_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
     let node = dir.path().join("n".repeat(110));
-    assert!(init(&node, "127.0.0.1:0").status.success());
-    let ran = run(&node, &["node", "run"]);
-    refused(&ran, 1, "M-114", "at most 106 fit", "socket in node.toml");
+    assert!(init(&node).status.success());
+    let start = ran(&node, &["node", "run"]);
+    refused(&start, 1, "M-114", "at most 106 fit", "socket in node.toml");
 }
 
 #[test]
@@ -201,12 +132,12 @@ fn a_data_directory_of_another_account_is_not_used() {
     if given_away.is_err() {
         std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o750)).unwrap();
     }
-    let ran = run(&node, &["node", "run"]);
+    let start = ran(&node, &["node", "run"]);
     let fix = if given_away.is_ok() {
         "chown"
     } else {
         "chmod 700"
     };
-    refused(&ran, 1, "M-115", &node.display().to_string(), fix);
+    refused(&start, 1, "M-115", &node.display().to_string(), fix);
     assert!(!node.join("control.sock").exists());
 }
