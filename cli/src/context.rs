@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::Global;
 use crate::failure::{Done, call_failed, internal};
 use crate::output::Output;
+use crate::service;
 use crate::settings::Places;
 
 /// Flags and output of one command.
@@ -38,12 +39,20 @@ impl Context {
     /// Makes a call.
     pub(crate) async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, ApiError> {
         let reply = self.client()?.call(call).await;
-        reply.map_err(|error| call_failed(error, &self.command("node run")))
+        reply.map_err(|error| call_failed(error, &self.start_command()))
     }
 
     /// `mandorla <words>` for this data directory, to be typed next.
     pub(crate) fn command(&self, words: &str) -> String {
         self.out.hint(&format!("mandorla {words}"))
+    }
+
+    /// What starts the node whose socket this command calls.
+    pub(crate) fn start_command(&self) -> String {
+        match self.places() {
+            Ok(places) if places.socket == Path::new(service::SOCKET) => service::START.to_owned(),
+            _ => self.command("node run"),
+        }
     }
 
     /// Runs `work` until it ends, is interrupted, or `--timeout` is over; what the node does goes on.

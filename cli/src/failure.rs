@@ -13,6 +13,12 @@ pub(crate) const DONE: Done = Ok(ExitCode::Done);
 /// What a failed call means to whoever typed the command; `start` is the command that starts this node.
 pub(crate) fn call_failed(error: ClientError, start: &str) -> ApiError {
     match error {
+        ClientError::Unreachable { ref source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            ApiError::new(ErrorCode::Unreachable, error.to_string())
+                .hint("ask the operator for the socket's group (usermod -aG), log in anew, and do the same again")
+        }
         ClientError::Unreachable { .. } => {
             ApiError::new(ErrorCode::Unreachable, error.to_string()).hint(start)
         }

@@ -25,6 +25,7 @@ mod passphrase;
 mod prompt;
 mod reference;
 mod secret;
+mod service;
 mod settings;
 mod table;
 mod trial_agreement;

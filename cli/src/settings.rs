@@ -6,6 +6,7 @@ use mandorla_control::{ApiError, ErrorCode};
 
 use crate::args::Global;
 use crate::commands::node::default_data_dir;
+use crate::service;
 
 /// The name of the configuration in the data directory.
 pub(crate) const CONFIG_NAME: &str = "node.toml";
@@ -36,12 +37,23 @@ impl Places {
             (None, Some(config)) => directory_of(config)?,
             (None, None) => default_data_dir(),
         };
+        let is_named = global.data_dir.is_some() || global.config.is_some();
         let socket = match &global.socket {
             Some(socket) => socket.clone(),
             None => socket_in_config(&data_dir, global.config.is_some())?
-                .unwrap_or_else(|| data_dir.join(SOCKET_NAME)),
+                .unwrap_or_else(|| default_socket(&data_dir, is_named, service::SOCKET)),
         };
         Ok(Self { data_dir, socket })
+    }
+}
+
+/// In the data directory. Where nobody named one and there is no node in it, that of the service, if there may be one.
+fn default_socket(data_dir: &Path, is_named: bool, service: &str) -> PathBuf {
+    let has_node = data_dir.join(CONFIG_NAME).exists();
+    if !is_named && !has_node && service::may_listen_on(Path::new(service)) {
+        PathBuf::from(service)
+    } else {
+        data_dir.join(SOCKET_NAME)
     }
 }
 
@@ -114,6 +126,20 @@ mod tests {
         assert_eq!(found.socket, Path::new("/run/x.sock"));
         let found = places(&["--data-dir", data_dir, "--socket", "/y"]).unwrap();
         assert_eq!(found.socket, Path::new("/y"));
+    }
+
+    #[test]
+    fn who_has_no_node_of_their_own_calls_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = dir.path().join("service.sock");
+        let own = dir.path().join(SOCKET_NAME);
+        let socket = |is_named| default_socket(dir.path(), is_named, service.to_str().unwrap());
+        assert_eq!(socket(false), own, "no service runs");
+        std::fs::write(&service, "").unwrap();
+        assert_eq!(socket(false), service);
+        assert_eq!(socket(true), own, "a data directory was named");
+        std::fs::write(dir.path().join(CONFIG_NAME), "").unwrap();
+        assert_eq!(socket(false), own, "there is a node of their own");
     }
 
     #[test]

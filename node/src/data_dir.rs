@@ -3,13 +3,14 @@
 //! The configuration is written last and by one rename, so a directory with a `node.toml` is a whole node, and one
 //! without is a beginning that `init` completes: keys that are readable there are kept.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use mandorla_control::ErrorCode;
+use mandorla_control::{ErrorCode, Role};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
@@ -37,8 +38,19 @@ pub struct InitOptions {
     pub listen: SocketAddr,
     /// The directory to make.
     pub data_dir: PathBuf,
+    /// How accounts of other people reach the node.
+    pub access: Access,
     /// Named users.
     pub users: Vec<User>,
+}
+
+/// How accounts of other people reach a new node. By default, not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Control socket, an absolute path, where it is not to be in the data directory.
+    pub socket: Option<PathBuf>,
+    /// Groups of the host whose members hold a role.
+    pub groups: BTreeMap<Role, String>,
 }
 
 /// What `init` made.
@@ -272,7 +284,6 @@ fn write_config(dir: &Path, config_path: &Path, text: &str) -> Result<(), InitEr
 
 /// `node.toml` with every setting explained.
 fn config_text(options: &InitOptions, auditor: Option<&AuditorPublicKey>) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut text = format!(
         "\
 # A Mandorla node. Keys are in keys.toml beside it. Restart the node after a change.
@@ -283,7 +294,7 @@ code = {code}         # names this party in agreements
 country = {country}      # ISO 3166, two letters
 listen = \"{listen}\"  # UDP, for peers
 # advertise = \"node.example.org:4433\"   # what the card says where peers reach the node by another address
-# socket = \"/run/mandorla/control.sock\" # control socket; control.sock in this directory if not given. No other account
+{socket} # control socket; control.sock in this directory if not given. No other account
 #                                       # can get to it there: this directory is closed to all others (mode 700)
 # socket_group = \"mandorla\"              # whose members may connect (mode 660); the group of the node's process if not given
 # threads = 4                           # worker threads for group arithmetic; all cores if not given
@@ -303,11 +314,7 @@ open_rounds_per_peer_max = 16
 #
 # By groups of this host; who is a member, also by a supplementary group, holds the role.
 #
-# [roles]
-# operator = {{ groups = [\"mandorla-operator\"] }}
-# analyst = {{ groups = [\"mandorla-analyst\"] }}
-# authoriser = {{ groups = [\"mandorla-authoriser\"] }}
-# auditor = {{ groups = [\"mandorla-auditor\"] }}
+{roles}
 #
 # By name. os_user is the account (name or number) that may use the socket as this user; without it only the account
 # that the node runs under can act as this user.
@@ -316,6 +323,8 @@ open_rounds_per_peer_max = 16
         code = quoted(&options.code),
         country = quoted(&options.country),
         listen = options.listen,
+        socket = socket_line(options.access.socket.as_deref()),
+        roles = roles_lines(&options.access.groups),
         auditor = auditor.map_or_else(
             || "# auditor_key = \"64 hexadecimal digits\"".to_owned(),
             |key| format!("auditor_key = \"{key}\"")
@@ -343,6 +352,33 @@ open_rounds_per_peer_max = 16
         written.expect("writing to a String cannot fail");
     }
     text
+}
+
+/// The socket, or how one would be named.
+fn socket_line(socket: Option<&Path>) -> String {
+    match socket {
+        None => "# socket = \"/run/mandorla/control.sock\"".to_owned(),
+        Some(socket) => format!("socket = {}", quoted(&socket.to_string_lossy())),
+    }
+}
+
+/// The table of roles, or what one would look like.
+fn roles_lines(groups: &BTreeMap<Role, String>) -> String {
+    let (mark, groups) = if groups.is_empty() {
+        let samples = Role::ALL.map(|role| (role, format!("mandorla-{role}")));
+        ("# ", samples.into())
+    } else {
+        ("", groups.clone())
+    };
+    let mut lines = vec![format!("{mark}[roles]")];
+    for (role, group) in &groups {
+        lines.push(format!("{mark}{role} = {{ groups = [{}] }}", quoted(group)));
+    }
+    lines.join("\n")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub use backup::{BackupError, restore as restore_backup, verify as verify_backup
 pub use clock::Clock;
 pub use config::{Config, ConfigError, Finding, Origin, RoleHolders, Setting, User, settings};
 pub use daemon::{RunError, run};
-pub use data_dir::{InitError, InitOptions, Initialised, default_data_dir, init};
+pub use data_dir::{Access, InitError, InitOptions, Initialised, default_data_dir, init};
 pub use doctor::check_host;
 pub use identity::{Identity, IdentityError, seal_of, seal_of_copy};
 pub use keys::{EraseError, SealKeysError};

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::config::User;
-use crate::data_dir::{InitOptions, init};
+use crate::data_dir::{Access, InitOptions, init};
 use crate::node::Node;
 
 /// 24 November 2026, 12:00 UTC.
@@ -41,6 +41,7 @@ pub(crate) fn node_of(
                     os_user: None,
                 })
                 .to_vec(),
+            access: Access::default(),
         },
         None,
     )

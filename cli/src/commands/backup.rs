@@ -97,7 +97,7 @@ async fn create(args: &FileArgs, cx: &Context) -> Done {
     let body = serde_json::to_vec(&BackupCreate { passphrase }).map_err(internal)?;
     let body = http_body_util::Full::new(Bytes::from(body));
     let started = cx.client()?.stream(BACKUP_CREATE_PATH, body).await;
-    let stream = started.map_err(|error| call_failed(error, &cx.command("node run")))?;
+    let stream = started.map_err(|error| call_failed(error, &cx.start_command()))?;
     let view = receive(stream, &mut out, &args.file).await?;
     keep(temporary, out, &args.file).await?;
     cx.out.object(&view, |view| view_text("created", view))?;
@@ -258,7 +258,7 @@ async fn restore(args: RestoreArgs, cx: &Context) -> Done {
     cx.out.say(
         "suspend again what was suspended since the backup, and take out of node.toml whoever has left since",
     );
-    cx.out.say(&format!("next: {}", cx.command("node run")));
+    cx.out.say(&format!("next: {}", cx.start_command()));
     for peer in &restored.reconcile {
         cx.out.say(&format!(
             "the pair logs with {peer} take nothing up before they are reconciled; this version has no command for it yet"

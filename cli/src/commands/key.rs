@@ -167,6 +167,6 @@ fn seal(args: SealArgs, cx: &Context) -> Done {
             None => "the keys are not sealed any more\n".to_owned(),
             Some(kind) => format!("the keys are sealed under the new {kind}\n"),
         })?;
-    cx.out.say(&format!("next: {}", cx.command("node run")));
+    cx.out.say(&format!("next: {}", cx.start_command()));
     DONE
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mandorla_control::{ApiError, ErrorCode, NodeStop};
+use mandorla_control::{ApiError, ErrorCode, NodeStop, Role};
 use mandorla_node::{Clock, InitError, InitOptions, Node, init_logging, seal_of};
 use serde_json::json;
 
@@ -12,9 +12,7 @@ use crate::commands::status;
 use crate::context::Context;
 use crate::failure::{DONE, Done, internal};
 use crate::secret::{SealChoice, SecretArgs};
-
-/// Data directory of a node that runs as a service, without a home directory.
-const SERVICE_DATA_DIR: &str = "/var/lib/mandorla";
+use crate::service;
 
 /// `mandorla init`
 #[derive(Debug, Args)]
@@ -58,21 +56,41 @@ pub(crate) enum NodeCommand {
 
 /// Where a node is if nothing says otherwise.
 pub(crate) fn default_data_dir() -> PathBuf {
-    mandorla_node::default_data_dir().unwrap_or_else(|| PathBuf::from(SERVICE_DATA_DIR))
+    let service = PathBuf::from(service::DATA_DIR);
+    if service::is_its_account(&service) {
+        return service;
+    }
+    mandorla_node::default_data_dir().unwrap_or(service)
 }
 
 /// Makes a node.
 pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
     let data_dir = cx.places()?.data_dir;
+    let of_service = service::access(&data_dir);
+    let run = match &of_service {
+        Some(_) => service::START.to_owned(),
+        None => cx.command("node run"),
+    };
+    let mut access = of_service.unwrap_or_default();
+    if let Some(socket) = &cx.global.socket {
+        // The daemon reads the path from the configuration, wherever it is started.
+        access.socket = Some(std::path::absolute(socket).map_err(internal)?);
+    }
+    let people = match access.groups.get(&Role::Analyst) {
+        Some(group) => format!(
+            "who may do what: usermod --append --groups mandorla,{group} NAME makes an analyst; every role has such a group"
+        ),
+        None => "who may do what: name groups under [roles], or add a [[user]] for each person, in the configuration".to_owned(),
+    };
     let options = InitOptions {
         name: args.name.clone(),
         code: args.code.clone().unwrap_or_else(|| args.country.clone()),
         country: args.country.clone(),
         listen: args.listen,
         data_dir: data_dir.clone(),
+        access,
         users: Vec::new(),
     };
-    let run = cx.command("node run");
     let seal = args.secret.to_seal_first(args.seal, cx)?;
     let made = mandorla_node::init(&options, seal.as_ref()).map_err(|error| {
         let code = error.code();
@@ -110,8 +128,7 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
         cx.out
             .say("peers need an address: write it as advertise in the configuration");
     }
-    cx.out
-        .say("who may do what: name groups under [roles], or add a [[user]] for each person, in the configuration");
+    cx.out.say(&people);
     cx.out.say(&format!(
         "for the auditor: hand over {} and remove it from this host; the node does not need it",
         made.auditor_key_path.display()

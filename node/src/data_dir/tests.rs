@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mandorla_control::Role;
-
 use super::*;
 
 fn options(data_dir: &Path) -> InitOptions {
@@ -14,6 +12,7 @@ fn options(data_dir: &Path) -> InitOptions {
         country: "GB".into(),
         listen: "127.0.0.1:4433".parse().unwrap(),
         data_dir: data_dir.to_owned(),
+        access: Access::default(),
         users: vec![
             User {
                 name: "ana".into(),
@@ -31,6 +30,34 @@ fn options(data_dir: &Path) -> InitOptions {
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_socket_elsewhere_and_groups_stand_in_the_configuration() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("a");
+    init(&options(&dir), None).unwrap();
+    let config = Config::read(&dir).unwrap();
+    assert_eq!(config.socket_path(&dir), dir.join("control.sock"));
+    assert!(config.roles.is_empty());
+
+    let dir = parent.path().join("b");
+    let mut options = options(&dir);
+    options.access = Access {
+        socket: Some("/run/mandorla/control.sock".into()),
+        groups: [
+            (Role::Analyst, "asylum-analysts".to_owned()),
+            (Role::Auditor, "mandorla-auditor".to_owned()),
+        ]
+        .into(),
+    };
+    init(&options, None).unwrap();
+    let config = Config::read(&dir).unwrap();
+    assert_eq!(config.socket, options.access.socket);
+    let roles = config.roles.into_iter();
+    let groups = roles.map(|(role, holders)| (role, holders.groups.concat()));
+    assert!(groups.eq(options.access.groups));
+    assert_eq!(config.user.len(), options.users.len(), "and the users");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mandorla_control::{AuditVerify, Client, ClientError, ErrorCode, Status};
-use mandorla_node::{Clock, InitOptions, Node, init, run};
+use mandorla_node::{Access, Clock, InitOptions, Node, init, run};
 
 use crate::world::{Running, data_dir};
 
@@ -58,6 +58,7 @@ async fn a_port_that_is_taken_is_named_and_the_first_node_lives_on() {
             country: "RS".into(),
             listen: node.address,
             data_dir: data_dir(&dir),
+            access: Access::default(),
             users: Vec::new(),
         },
         None,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mandorla_control::{
     ApiError, Call, Client, ClientError, ErrorCode, NodeStop, PeerAdd, PeerExport, PeerVerify, Role,
 };
-use mandorla_node::{Clock, InitOptions, Node, RunError, User, init, run};
+use mandorla_node::{Access, Clock, InitOptions, Node, RunError, User, init, run};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -40,6 +40,7 @@ impl Running {
                 country: country.into(),
                 listen: "127.0.0.1:0".parse().unwrap(),
                 data_dir: data_dir(&dir),
+                access: Access::default(),
                 users: vec![
                     user("olga", Role::Operator),
                     user("ana", Role::Analyst),

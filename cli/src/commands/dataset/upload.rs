@@ -45,7 +45,7 @@ pub(super) async fn load(
     let counted = bar.wrap_async_read(source);
     let reply = send(&cx.client()?, load, counted).await;
     bar.finish_and_clear();
-    reply.map_err(|error| call_failed(error, &cx.command("node run")))
+    reply.map_err(|error| call_failed(error, &cx.start_command()))
 }
 
 /// Loads a list that is in memory.
