@@ -17,7 +17,6 @@ use rand_core::UnwrapErr;
 use crate::auditor_key::{AUDITOR_KEY_NAME, AuditorKeyError};
 use crate::config::{CONFIG_NAME, Config, Finding, User};
 use crate::identity::{Identity, IdentityError, KEYS_NAME};
-use crate::peers::CardFields;
 use crate::permissions::{self, PermissionError};
 use crate::seal::{Seal, SealKind};
 use crate::sealing::{AuditorKey, AuditorPublicKey};
@@ -56,8 +55,6 @@ pub struct Access {
 /// What `init` made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initialised {
-    /// Fingerprint of the node's card.
-    pub fingerprint: String,
     /// The configuration, to be looked at.
     pub config_path: PathBuf,
     /// The auditor's private key, to be handed to the auditor and removed from this host.
@@ -161,15 +158,13 @@ pub fn init(options: &InitOptions, seal: Option<&Seal>) -> Result<Initialised, I
     let dir = options.data_dir.as_path();
     let config_path = dir.join(CONFIG_NAME);
     prepare(dir, &config_path)?;
-    let identity = keys(dir, seal)?;
+    keys(dir, seal)?;
     let auditor_key_path = dir.join(AUDITOR_KEY_NAME);
     let auditor = auditor_key(&auditor_key_path)?.public();
     let text = config_text(options, Some(&auditor));
-    let config = checked(&text)?;
+    checked(&text)?;
     write_config(dir, &config_path, &text)?;
-    let card = CardFields::own(&config, &identity, options.listen.to_string());
     Ok(Initialised {
-        fingerprint: card.fingerprint(),
         config_path,
         auditor_key_path,
         next: "mandorla node run".to_owned(),

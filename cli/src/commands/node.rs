@@ -103,16 +103,15 @@ pub(crate) fn init(args: &InitArgs, cx: &Context) -> Done {
         ApiError::new(code, error.to_string()).hint(next)
     })?;
     let object = json!({
-        "data_dir": data_dir, "config": made.config_path, "fingerprint": made.fingerprint,
+        "data_dir": data_dir, "config": made.config_path,
         "auditor_key": made.auditor_key_path, "next": run,
         "keys_sealed_under": seal.as_ref().map_or("none", |seal| seal.kind().word()),
     });
     cx.out.object(&object, |_| {
         format!(
-            "made a node in {}\nconfiguration {}\nfingerprint {}\n",
+            "made a node in {}\nconfiguration {}\n",
             data_dir.display(),
-            made.config_path.display(),
-            made.fingerprint
+            made.config_path.display()
         )
     })?;
     match &seal {

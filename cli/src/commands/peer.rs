@@ -229,7 +229,7 @@ fn trust(peer: &PeerView) -> String {
 
 fn words_text(words: &PeerWords) -> String {
     let state = if words.verified {
-        "verified: these words were compared"
+        "verified: an operator of this node said that these words were compared by voice"
     } else {
         "not verified yet: both operators read these words to each other; they must be the same"
     };

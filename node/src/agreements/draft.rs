@@ -97,12 +97,17 @@ fn unusable(message: String) -> ApiError {
 
 /// A list of words or durations.
 fn read_all<T: FromStr<Err: std::fmt::Display>>(texts: &[String]) -> Result<Vec<T>, ApiError> {
-    let read = texts.iter().map(|text| {
-        let text = text.trim();
-        text.parse()
-            .map_err(|error: T::Err| unusable(format!("{text:?}: {error}")))
-    });
-    read.collect()
+    texts.iter().map(|text| read(text)).collect()
+}
+
+fn one<T: FromStr<Err: std::fmt::Display>>(text: Option<&String>) -> Result<Option<T>, ApiError> {
+    text.map(|text| read(text)).transpose()
+}
+
+fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
+    let text = text.trim();
+    text.parse()
+        .map_err(|error: T::Err| unusable(format!("{text:?}: {error}")))
 }
 
 fn party(
@@ -211,7 +216,7 @@ fn input(
         min_set: choices.min_set.unwrap_or(20),
         max_set: choices.max_set.unwrap_or(10_000),
         rounds_per_day: choices.rounds_per_day.unwrap_or(2),
-        min_interval: Duration::from_s(HOUR_S),
+        min_interval: one(choices.min_interval.as_ref())?.unwrap_or(Duration::from_s(HOUR_S)),
         slots,
         fetch_window: Duration::from_s(2 * DAY_S),
         question_deadline: Duration::from_s(3 * DAY_S),

@@ -302,11 +302,12 @@ fn not_admitted(
 
 impl Serve for RoundList {
     async fn serve(self, node: &Arc<Node>, _: &Caller) -> Result<Vec<RoundView>, ApiError> {
-        let rounds = node
+        let mut rounds = node
             .store
             .read()
             .and_then(|tx| tx.scan_all(ROUNDS))
             .map_err(storage)?;
+        rounds.sort_by_key(|(_, round)| round.started_at);
         rounds
             .iter()
             .filter(|(_, round)| {

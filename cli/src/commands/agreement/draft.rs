@@ -97,6 +97,9 @@ pub(crate) struct DraftArgs {
     /// Rounds per day and direction [default: 2]
     #[arg(long, value_name = "N")]
     rounds_per_day: Option<u32>,
+    /// Time between two rounds of a direction, as 30m [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    min_interval: Option<String>,
     /// When an answer comes after the question, as 4h; may be repeated [default: 24h]
     #[arg(long, value_name = "DURATION")]
     slot: Vec<String>,
@@ -136,6 +139,8 @@ impl DraftArgs {
         )?;
         let rounds = "rounds per day and direction [2]";
         number(&mut self.rounds_per_day, rounds, ask)?;
+        let interval = "time between two rounds of a direction [1h]";
+        text(&mut self.min_interval, interval, ask)?;
         let slots = "when answers come after the question, with commas between [24h]";
         list(&mut self.slot, slots, ask)?;
         number(&mut self.max_release, "places in an answer [64]", ask)?;
@@ -229,6 +234,7 @@ impl DraftArgs {
                 min_set: self.min_set,
                 max_set: self.max_set,
                 rounds_per_day: self.rounds_per_day,
+                min_interval: self.min_interval,
                 slots: self.slot,
                 max_release: self.max_release,
                 fields: self.field,

@@ -44,6 +44,8 @@ pub struct DraftChoices {
     pub max_set: Option<u64>,
     /// Rounds per day and direction.
     pub rounds_per_day: Option<u32>,
+    /// Time between two rounds of a direction: a duration, as `1h`.
+    pub min_interval: Option<String>,
     /// Answer slots: durations after the question, as `24h`.
     pub slots: Vec<String>,
     /// Places in an answer.
