@@ -6,10 +6,13 @@ mod upload;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use mandorla_control::{DatasetList, DatasetLoad, DatasetProfile, DatasetRemove, DatasetShow};
+use mandorla_control::{
+    ApiError, DatasetList, DatasetLoad, DatasetProfile, DatasetRemove, DatasetShow,
+};
 
 use crate::context::{Context, read_text};
 use crate::failure::{DONE, Done, file, internal};
+use crate::hints::quoted;
 
 pub(crate) use upload::send_text as upload_text;
 
@@ -59,8 +62,16 @@ pub(crate) async fn run(command: DatasetCommand, cx: &Context) -> Done {
             map,
             dry_run,
         } => {
+            let again = format!("{name} {} --map {}", quoted(&file), quoted(&map));
             let map = read_text(&map)?;
-            let view = upload::load(&DatasetLoad { name, map, dry_run }, &file, cx).await?;
+            let loaded = upload::load(&DatasetLoad { name, map, dry_run }, &file, cx).await;
+            // The node knows neither file by its name on this side.
+            let view = loaded.map_err(|error| ApiError {
+                hint: error
+                    .hint
+                    .map(|hint| hint.replace("load …", &format!("load {again}"))),
+                ..error
+            })?;
             cx.out.object(&view, text::dataset)?;
             DONE
         }

@@ -2,35 +2,8 @@
 
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::Output;
 
-use tempfile::TempDir;
-
-use super::harness::{Daemon, init, init_at, program, ran, stderr, stdout};
-
-/// A new node on a free port, in a directory of its own.
-fn made() -> (TempDir, PathBuf) {
-    made_with("127.0.0.1:0")
-}
-
-fn made_with(listen: &str) -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let node = dir.path().join("node");
-    let made = init_at(&node, "GB", listen);
-    assert!(made.status.success(), "{}", stderr(&made));
-    (dir, node)
-}
-
-/// The refusal of a command: its exit, its code, and a hint.
-fn refused(output: &Output, exit: i32, code: &str, says: &str, hint: &str) {
-    let error = stderr(output);
-    assert_eq!(output.status.code(), Some(exit), "{error}");
-    let (message, next) = error.split_once("\n hint: ").expect("an error and a hint");
-    assert!(message.contains(&format!("({code})")), "{error}");
-    assert!(message.contains(says), "{error}");
-    assert!(next.contains(hint), "{error}");
-}
+use super::harness::{Daemon, init, made, made_with, program, ran, refused, stderr, stdout};
 
 #[test]
 fn a_data_directory_that_cannot_be_made_leaves_nothing_behind() {

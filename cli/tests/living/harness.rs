@@ -1,8 +1,10 @@
 //! The real binary, free of the developer's own settings, and its daemon.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// A starting daemon answers well within this, also on a busy machine.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -53,6 +55,29 @@ pub(crate) fn init_at(data_dir: &Path, country: &str, listen: &str) -> Output {
     let who = ["init", "--name", "Agency", "--country", country];
     let how = ["--listen", listen, "--seal", "none"];
     ran(data_dir, &[&who[..], &how].concat())
+}
+
+/// A new node on a free port, in a directory of its own.
+pub(crate) fn made() -> (TempDir, PathBuf) {
+    made_with("127.0.0.1:0")
+}
+
+pub(crate) fn made_with(listen: &str) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let made = init_at(&node, "GB", listen);
+    assert!(made.status.success(), "{}", stderr(&made));
+    (dir, node)
+}
+
+/// The refusal of a command: its exit, its code, and a hint.
+pub(crate) fn refused(output: &Output, exit: i32, code: &str, says: &str, hint: &str) {
+    let error = stderr(output);
+    assert_eq!(output.status.code(), Some(exit), "{error}");
+    let (message, next) = error.split_once("\n hint: ").expect("an error and a hint");
+    assert!(message.contains(&format!("({code})")), "{error}");
+    assert!(message.contains(says), "{error}");
+    assert!(next.contains(hint), "{error}");
 }
 
 /// A daemon that is ended with the test.

@@ -12,7 +12,7 @@ fn a_second_init_replaces_nothing_and_says_what_to_do() {
     let node = dir.path().join("node");
     let first = init(&node);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
-    assert!(stdout(&first).contains("fingerprint "));
+    assert!(stdout(&first).starts_with("made a node in "));
     assert!(stderr(&first).contains(&format!(
         "next: mandorla --data-dir {} node run",
         node.display()

@@ -250,7 +250,7 @@ fn unreadable(error: &LoadError) -> ApiError {
         | LoadError::AmbiguousColumn { .. }
         | LoadError::NoHeader { .. } => (
             ErrorCode::BadMap,
-            "name the columns in the map file as the header of the data file has them",
+            "nothing was kept; name the columns in the map file as the header of the data file has them, then: mandorla dataset load … --dry-run",
         ),
         LoadError::WrongDelimiter { .. } => (
             ErrorCode::BadFile,
@@ -258,7 +258,7 @@ fn unreadable(error: &LoadError) -> ApiError {
         ),
         LoadError::NotUtf8 { .. } => (
             ErrorCode::BadFile,
-            "nothing was kept; convert the file, for example: iconv -f WINDOWS-1250 -t UTF-8 FILE",
+            "nothing was kept; convert the file, for example: iconv -f WINDOWS-1250 -t UTF-8 FILE; then: mandorla dataset load … --dry-run",
         ),
         LoadError::Io(_) => (ErrorCode::BadFile, "nothing was kept; load the file again"),
         _ => (

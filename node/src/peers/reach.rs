@@ -171,7 +171,12 @@ pub(crate) async fn try_ping(node: &Node, code: &str) -> Result<PeerPong, PingFa
         Ok(connection) => connection,
         Err(error) => {
             let class = PingClass::of(&error, address).await;
-            return Err(PingFailure::new(class, connect_error(code, &error)));
+            let told = connect_error(code, &error);
+            let told = match class {
+                PingClass::Address => told, // which end has no such address is in the error alone
+                _ => told.hint(class.remedy(code)),
+            };
+            return Err(PingFailure::new(class, told));
         }
     };
     let nonce: u64 = rand::rng().next_u64();
