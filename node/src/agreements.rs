@@ -31,7 +31,7 @@ use mandorla_control::{
 use mandorla_protocol::NodeKey;
 use mandorla_store::{AgreementRef, WriteTx};
 
-pub(crate) use self::held::Held;
+pub(crate) use self::held::{Held, verify_all};
 pub(crate) use self::suspend::suspend_all;
 use self::versions::Versions;
 use crate::events::Event;

@@ -169,7 +169,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn accept_peers(node: Arc<Node>) {
+pub(crate) async fn accept_peers(node: Arc<Node>) {
     let endpoint = node.endpoint.get().expect("set before this task began");
     while let Some(connection) = endpoint.accept().await {
         let Some(code) = peers::code_of(&node, &connection.peer()) else {

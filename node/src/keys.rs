@@ -19,6 +19,8 @@ use crate::data_dir::seal_word;
 use crate::events::Event;
 use crate::identity::IdentityError;
 use crate::node::Node;
+use crate::pseudonym::PseudonymKey;
+use crate::rounds::os_rng;
 use crate::seal::Seal;
 use crate::server::{Routes, accounts};
 
@@ -69,7 +71,7 @@ impl SealKeysError {
 }
 
 impl Node {
-    /// Writes the key file anew, sealed as given or not at all, with its ledger entry. This open node goes on with the
+    /// Writes the key files anew, sealed as given or not at all, with its ledger entry. This open node goes on with the
     /// keys that it has read; the next start needs the new secret.
     ///
     /// # Errors
@@ -82,8 +84,12 @@ impl Node {
                 .detail("before", seal_word(self.identity.sealed()))
                 .detail("now", seal_word(seal.map(Seal::kind)));
             tx.append_ledger(event)?;
+            // The key of the pseudonyms is there under both seals until the other keys are under the new one.
+            self.pseudonyms
+                .prepare(&self.data_dir, seal, &mut os_rng())?;
             // Last, so that no change of the file goes unrecorded unless the commit itself fails.
             self.identity.write_sealed(seal)?;
+            PseudonymKey::commit(&self.data_dir)?;
             Ok(())
         })
     }

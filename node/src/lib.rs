@@ -26,6 +26,7 @@ mod doctor;
 mod events;
 mod failed;
 mod identity;
+mod justification;
 mod keys;
 mod logging;
 mod node;
@@ -33,6 +34,7 @@ mod notify;
 mod open;
 mod peers;
 mod permissions;
+mod pseudonym;
 mod records;
 mod review;
 mod rounds;
@@ -45,6 +47,9 @@ mod test_node;
 #[cfg(test)]
 mod test_pair;
 
+pub use audit::bundle::{
+    BundleLine, BundleReport, EXPORT_FORMAT, PROOF_FORMAT, verify_bundle, verify_entry_proof,
+};
 pub use auditor_key::AuditorKeyError;
 pub use backup::{BackupError, restore as restore_backup, verify as verify_backup};
 pub use clock::Clock;

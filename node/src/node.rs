@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::events::Event;
 use crate::identity::Identity;
 use crate::peers::Admitted;
+use crate::pseudonym::PseudonymKey;
 use crate::review::Desk;
 use crate::rounds::{Runtime, Workers};
 
@@ -26,6 +27,8 @@ pub struct Node {
     pub(crate) data_dir: PathBuf,
     /// Keys.
     pub(crate) identity: Arc<Identity>,
+    /// Names of subjects in the ledger.
+    pub(crate) pseudonyms: PseudonymKey,
     /// Database, run files, ledger.
     pub(crate) store: Store,
     /// Time.

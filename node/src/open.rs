@@ -14,14 +14,16 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{CONFIG_NAME, Config, ConfigError};
 use crate::datasets;
+use crate::events::Event;
 use crate::identity::{Identity, IdentityError};
 use crate::keys::{self, EraseError};
 use crate::node::Node;
 use crate::peers;
 use crate::permissions::{self, PermissionError};
+use crate::pseudonym::PseudonymKey;
 use crate::records::SCHEMA;
 use crate::review::Desk;
-use crate::rounds::{Runtime, Workers, sweep_seeds};
+use crate::rounds::{Runtime, Workers, os_rng, sweep_seeds};
 use crate::seal::Seal;
 
 /// Why a node cannot be opened.
@@ -123,6 +125,8 @@ impl Node {
                 now_unix_s: clock.now_s(),
             },
         )?;
+        let (pseudonyms, made) =
+            PseudonymKey::open(data_dir, identity.sealed().and(seal), &mut os_rng())?;
         let node = Self {
             started_s: clock.now_s(),
             kernel: Kernel::detect()?,
@@ -138,9 +142,16 @@ impl Node {
             desk: Desk::new(Arc::clone(&identity)),
             config,
             identity,
+            pseudonyms,
             store,
             clock,
         };
+        if made {
+            let event = node
+                .event(Event::PseudonymKeyMade)
+                .detail("check_value", node.pseudonyms.check_value());
+            node.store.write(|tx| tx.append_ledger(event))?;
+        }
         peers::refresh(&node)?;
         datasets::sweep(&node)?;
         sweep_seeds(&node)?;

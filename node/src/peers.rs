@@ -28,6 +28,7 @@ pub(crate) use self::reach::{
 use crate::agreements;
 use crate::events::Event;
 use crate::failed::Failed;
+use crate::justification::Reason;
 use crate::keys::end_rounds;
 use crate::node::{Caller, Node, storage};
 use crate::records::agreement::AGREEMENTS;
@@ -310,13 +311,15 @@ impl ServeBlocking for PeerRevoke {
                 .hint(format!("mandorla peer revoke {} --reason TEXT", self.peer)));
         }
         let why = format!("the keys of {} were revoked", self.peer);
+        let reason = Reason::new(self.reason.trim(), &caller.name, node.clock.now_s());
         let (open, suspended) = node.store.write(|tx| {
             let (record, open) = keys::revoke_in(node, tx, &self.peer)?;
             let event = node
                 .event_by(Event::PeerRevoked, caller, PeerRevoke::ROLES[0])
                 .detail("peer", record.code.clone())
                 .detail("fingerprint", record.fingerprint.clone())
-                .detail("reason", self.reason.clone());
+                .detail("reason_commitment", reason.commitment());
+            reason.keep(tx)?;
             tx.append_ledger(event)?;
             let why = (SuspensionCode::Incident, why.as_str());
             let suspended = agreements::suspend_all(node, tx, Some(&self.peer), why, caller)?;

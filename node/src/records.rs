@@ -4,6 +4,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod dataset;
+pub(crate) mod disclosure;
 pub(crate) mod hit;
 pub(crate) mod key;
 pub(crate) mod pair;

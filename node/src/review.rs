@@ -10,6 +10,7 @@
 
 mod decide;
 mod desk;
+pub(crate) mod disclosed;
 mod hits;
 mod inbox;
 mod release;

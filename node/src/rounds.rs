@@ -14,6 +14,7 @@ mod files;
 mod index;
 pub(crate) mod pair;
 pub(crate) mod pair_audit;
+mod reconcile;
 mod refusals;
 mod requester;
 mod responder;
@@ -38,11 +39,12 @@ pub(crate) use error::RoundError;
 pub(crate) use rules::Ruled;
 
 pub(crate) use calls::{end_own_round, routes};
+pub(crate) use reconcile::reconcile;
 pub(crate) use requester::pending_question;
 pub(crate) use responder::serve;
 pub use seeds::OpenSeedError;
 pub(crate) use seeds::sweep as sweep_seeds;
-pub(crate) use update::{Runtime, required, update};
+pub(crate) use update::{Runtime, required, update, update_saying};
 pub(crate) use view::view;
 pub(crate) use worker::Workers;
 

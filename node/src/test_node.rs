@@ -51,3 +51,55 @@ pub(crate) fn node_of(
     let node = Node::open(&data_dir, Clock::Manual(Arc::clone(&clock_ms)), None).unwrap();
     (dir, clock_ms, node)
 }
+
+/// Lets a node take connections on loopback, without a control socket and without signals.
+pub(crate) fn listen(node: &Arc<Node>) {
+    let directory = Arc::new(crate::peers::KnownPeers::new(node));
+    let endpoint = mandorla_transport::Endpoint::bind(
+        node.config.listen,
+        node.identity.transport(),
+        directory,
+        mandorla_transport::Limits::default(),
+    );
+    node.endpoint.set(endpoint.unwrap()).ok().unwrap();
+    tokio::spawn(crate::daemon::accept_peers(Arc::clone(node)));
+}
+
+/// What a node of a test stands on: its directory and its clock.
+pub(crate) type Guard = (TempDir, Arc<AtomicU64>);
+
+/// Two nodes, `UK` and `RS`, that listen on loopback and have each other's cards; directories and clocks go with them.
+pub(crate) fn two() -> ([Guard; 2], [Arc<Node>; 2]) {
+    let (uk_dir, uk_clock, uk) = node_of("UK", "GB", |_| {});
+    let (rs_dir, rs_clock, rs) = node_of("RS", "RS", |_| {});
+    listen(&uk);
+    listen(&rs);
+    for (own, other) in [(&uk, &rs), (&rs, &uk)] {
+        let card = crate::peers::own_card(other);
+        let keys = card.keys().map(hex::encode);
+        let [signing_key, transport_key, release_key] = keys;
+        let record = crate::records::peer::PeerRecord {
+            code: other.code().to_owned(),
+            name: "Fictional agency".to_owned(),
+            country: other.config.country.clone(),
+            address: other.endpoint.get().unwrap().local_addr().to_string(),
+            signing_key,
+            transport_key,
+            release_key,
+            fingerprint: card.fingerprint(),
+            verified: true,
+            last_seen: None,
+            sequence: 0,
+            former: Vec::new(),
+            revoked_at: None,
+            last_succession: None,
+        };
+        own.store
+            .write_unlogged::<_, mandorla_store::StoreError>(|tx| {
+                tx.put(crate::records::peer::PEERS, other.code(), &record)
+            })
+            .unwrap();
+        crate::peers::refresh(own).unwrap();
+    }
+    ([(uk_dir, uk_clock), (rs_dir, rs_clock)], [uk, rs])
+}

@@ -46,7 +46,7 @@ impl Side {
         Self::run(dir, clock_ms, node).await
     }
 
-    async fn run(dir: TempDir, clock_ms: Arc<AtomicU64>, node: Arc<Node>) -> Self {
+    pub(crate) async fn run(dir: TempDir, clock_ms: Arc<AtomicU64>, node: Arc<Node>) -> Self {
         let (ready, up) = tokio::sync::oneshot::channel();
         let running = Arc::clone(&node);
         let daemon = tokio::spawn(async move {

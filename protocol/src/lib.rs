@@ -60,8 +60,11 @@ pub use item::{
     HitKeys, OpenedItem, Package, Quarantine, Release, ReleasedItem, place_bytes, place_digest,
 };
 pub use matching::{AgreedKey, Cells, MatchOutcome, Matcher, Pair};
-pub use message::{Message, Receipt};
-pub use pair_log::{EndReason, FACTS_MAX, Fact, FactName, PairLog};
+pub use message::{Message, PendingFact, Receipt};
+pub use pair_log::{
+    EndReason, FACTS_MAX, Fact, FactLeaf, FactName, FactState, PAIR_HASHES_MAX, PAIR_LEAVES_MAX,
+    PairLog, PairSide, kind_word, receipt_digest,
+};
 pub use prf::{HitKey, PrfValue};
 pub use question::{
     CheckedQuestion, PAYLOAD_BYTES, Payload, QuestionCheck, subject_numbers, write_cell,

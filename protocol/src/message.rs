@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 
 use crate::codec::{CodecError, decode, encode};
 use crate::ids::{Digest, RoundId};
-use crate::pair_log::FactName;
+use crate::pair_log::{FactName, FactState};
 use crate::signature::SignatureBytes;
 use crate::succession::SignedSuccession;
 use crate::terms::{Offer, ResponderOffer};
@@ -92,6 +92,35 @@ pub enum Message {
     Succeed(Box<SignedSuccession>),
     /// The succession is durable here.
     Succeeded { countersignature: SignatureBytes },
+    /// How far is your copy of this pair log?
+    PairState { log: u8 },
+    /// The copy: its size, the size that an offer in flight leads to, the last note with both signatures.
+    PairStateIs {
+        size: u64,
+        offered: u64,
+        checkpoint: String,
+    },
+    /// Asks for leaf hashes of the log.
+    PairHashes { log: u8, first: u64, count: u16 },
+    /// As many as were asked for.
+    PairHashesAre { hashes: Vec<Digest> },
+    /// Asks for leaves of the log.
+    PairLeaves { log: u8, first: u64, count: u16 },
+    /// As many as were asked for.
+    PairLeavesAre { leaves: Vec<Vec<u8>> },
+    /// Facts that the sender knows and that are not in the log.
+    PairPending { log: u8, facts: Vec<PendingFact> },
+    /// What the receiver knows of each, in the same order.
+    PairKnown { states: Vec<FactState> },
+}
+
+/// A fact that waits for its place in the pair log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PendingFact {
+    /// Which.
+    pub name: FactName,
+    /// The hash of its leaf.
+    pub leaf: Digest,
 }
 
 /// The requester's receipt for an answer, of fixed size.
@@ -144,6 +173,14 @@ impl Message {
             Self::Done => "Done",
             Self::Succeed(_) => "Succeed",
             Self::Succeeded { .. } => "Succeeded",
+            Self::PairState { .. } => "PairState",
+            Self::PairStateIs { .. } => "PairStateIs",
+            Self::PairHashes { .. } => "PairHashes",
+            Self::PairHashesAre { .. } => "PairHashesAre",
+            Self::PairLeaves { .. } => "PairLeaves",
+            Self::PairLeavesAre { .. } => "PairLeavesAre",
+            Self::PairPending { .. } => "PairPending",
+            Self::PairKnown { .. } => "PairKnown",
         }
     }
 }

@@ -21,6 +21,47 @@ use crate::terms::Terms;
 /// Most facts in one offer: a frame holds them all.
 pub const FACTS_MAX: usize = 256;
 
+/// Most leaf hashes in one reply: 32 KiB of a control frame's 64.
+pub const PAIR_HASHES_MAX: u16 = 1024;
+
+/// Most leaves in one reply: a leaf has at most 190 bytes.
+pub const PAIR_LEAVES_MAX: u16 = 256;
+
+/// Which of the two pair logs of two nodes is meant, seen from the node that opened the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PairSide {
+    /// The node that opened the connection is the requester.
+    OpenerAsks = 0,
+    /// It is the responder.
+    OpenerIsAsked = 1,
+}
+
+impl PairSide {
+    /// Reads the byte of a message.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::OpenerAsks, Self::OpenerIsAsked]
+            .into_iter()
+            .find(|side| *side as u8 == byte)
+    }
+}
+
+/// What a node knows of a fact that the other has pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[repr(u8)]
+pub enum FactState {
+    /// It does not know the fact and will not: the round is over here, or never began.
+    Unknown,
+    /// It has the fact pending too, with the same bytes.
+    Same,
+    /// It has a fact of this name with other bytes.
+    Other,
+    /// The round is open here: the fact may still come.
+    NotYet,
+    /// The fact is in its copy of the log.
+    InLog,
+}
+
 /// Which fact of which round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct FactName {
@@ -125,12 +166,76 @@ impl Fact {
             Self::Evaluation(root) => root.0.to_vec(),
             Self::Question { root, t0 } => [&root.0[..], &t0.to_le_bytes()].concat(),
             Self::Answer { digest, .. } => digest.0.to_vec(),
-            Self::Receipt(receipt) => h256(labels::RECEIPT_DIGEST, &[&encode(receipt)]).to_vec(),
+            Self::Receipt(receipt) => receipt_digest(receipt).0.to_vec(),
             Self::Close { at } => at.to_le_bytes().to_vec(),
             Self::Ended(reason) => vec![*reason as u8],
         };
         framed(labels::FACT, &[&salt, &kind, &terms.round_id().0, &body])
     }
+}
+
+/// A leaf taken apart: what two nodes can compare without the terms of the round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactLeaf {
+    /// Kind, 1 to 7.
+    pub kind: u8,
+    /// The round.
+    pub round_id: RoundId,
+    /// What is said: see the table of the specification.
+    pub body: Vec<u8>,
+}
+
+impl FactLeaf {
+    /// Takes a leaf apart; `None` if it is none.
+    pub fn parse(leaf: &[u8]) -> Option<Self> {
+        let (length, rest) = leaf.split_first()?;
+        let (label, mut rest) = rest.split_at_checked(usize::from(*length))?;
+        if label != labels::FACT.as_bytes() {
+            return None;
+        }
+        let mut part = || {
+            let (length, after) = rest.split_first_chunk()?;
+            let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+            let (part, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some(part)
+        };
+        let (salt, kind, round, body) = (part()?, part()?, part()?, part()?);
+        let [kind] = *kind else {
+            return None;
+        };
+        let whole = rest.is_empty() && salt.len() == 32 && (1..=7).contains(&kind);
+        whole.then_some(())?;
+        Some(Self {
+            kind,
+            round_id: RoundId(round.try_into().ok()?),
+            body: body.to_vec(),
+        })
+    }
+
+    /// The kind in a word.
+    pub fn kind_word(&self) -> &'static str {
+        kind_word(self.kind)
+    }
+}
+
+/// The kind of a fact in a word.
+pub fn kind_word(kind: u8) -> &'static str {
+    match kind {
+        1 => "terms",
+        2 => "evaluation",
+        3 => "question",
+        4 => "answer",
+        5 => "receipt",
+        6 => "close",
+        7 => "ended",
+        _ => "unknown",
+    }
+}
+
+/// What the leaf of a receipt's fact says.
+pub fn receipt_digest(receipt: &Receipt) -> Digest {
+    Digest(h256(labels::RECEIPT_DIGEST, &[&encode(receipt)]))
 }
 
 /// The log of one direction: its Merkle tree so far.
@@ -205,6 +310,23 @@ impl PairLog {
         Ok(note.to_string())
     }
 
+    /// Reads a note that must bear the signatures of both nodes; gives the size and root that they signed.
+    pub fn verify_note(&self, note: &str) -> Result<Checkpoint, PeerFault> {
+        const BAD: PeerFault = PeerFault::PairLog("the checkpoint does not bear both signatures");
+        let signed = SignedNote::parse(note).map_err(|_| BAD)?;
+        for key in [&self.requester, &self.responder] {
+            let verifying = verifying_key(key)?;
+            signed
+                .verify(&key.to_string(), &verifying)
+                .map_err(|_| BAD)?;
+        }
+        let checkpoint = Checkpoint::parse(signed.text()).map_err(|_| BAD)?;
+        if checkpoint.origin() != self.checkpoint().origin() {
+            return Err(PeerFault::PairLog("the checkpoint is of another log"));
+        }
+        Ok(checkpoint)
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         let origin = format!("mandorla/pair/{}/{}", self.requester, self.responder);
         Checkpoint::new(origin, self.tree.size(), self.tree.root())
@@ -214,4 +336,33 @@ impl PairLog {
 
 fn verifying_key(key: &NodeKey) -> Result<VerifyingKey, PeerFault> {
     VerifyingKey::from_bytes(&key.0).map_err(|_| PeerFault::PairLog("a key is not valid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_is_taken_apart_and_nothing_else_is_a_leaf() {
+        let round_id = RoundId([7; 32]);
+        let leaf = framed(labels::FACT, &[&[9; 32], &[4], &round_id.0, b"body"]);
+        let parsed = FactLeaf::parse(&leaf).unwrap();
+        assert_eq!((parsed.kind, parsed.round_id), (4, round_id));
+        assert_eq!(
+            (parsed.kind_word(), &parsed.body[..]),
+            ("answer", &b"body"[..])
+        );
+        for end in 0..leaf.len() {
+            assert_eq!(FactLeaf::parse(&leaf[..end]), None, "{end}");
+        }
+        assert_eq!(FactLeaf::parse(&[&leaf[..], &[0]].concat()), None);
+        for other in [
+            framed(labels::FACT, &[&[9; 31], &[4], &round_id.0, b""]),
+            framed(labels::FACT, &[&[9; 32], &[8], &round_id.0, b""]),
+            framed(labels::FACT, &[&[9; 32], &[4], &[0; 31], b""]),
+            framed(labels::FACT_SALT, &[&[9; 32], &[4], &round_id.0, b""]),
+        ] {
+            assert_eq!(FactLeaf::parse(&other), None);
+        }
+    }
 }

@@ -50,6 +50,8 @@ PACKAGE = Struct(fields=Vec(Tuple(STRING, Vec(STRING))), conflicting_types=U32, 
 
 RECEIPT = Struct(slot=U8, answer_digest=HASH, ledger_commitment=HASH, signature=SIGNATURE)
 
+PUBLIC_KEYS = Struct(signing=HASH, transport=HASH, release=HASH)
+
 MESSAGE = Enum(
     Ping=Struct(nonce=U64),
     Pong=Struct(nonce=U64, time=U64),
@@ -79,6 +81,25 @@ MESSAGE = Enum(
     WithdrawAck=Struct(),
     Refuse=Struct(code=U16),
     Done=Struct(),
+    Succeed=Struct(
+        party=STRING,
+        sequence=U32,
+        old=PUBLIC_KEYS,
+        new=PUBLIC_KEYS,
+        issued=U64,
+        overlap_until=U64,
+        by_old=SIGNATURE,
+        by_new=SIGNATURE,
+    ),
+    Succeeded=Struct(countersignature=SIGNATURE),
+    PairState=Struct(log=U8),
+    PairStateIs=Struct(size=U64, offered=U64, checkpoint=STRING),
+    PairHashes=Struct(log=U8, first=U64, count=U16),
+    PairHashesAre=Struct(hashes=Vec(HASH)),
+    PairLeaves=Struct(log=U8, first=U64, count=U16),
+    PairLeavesAre=Struct(leaves=Vec(Vec(U8))),
+    PairPending=Struct(log=U8, facts=Vec(Struct(name=Struct(kind=U8, index=U8, round_id=HASH), leaf=HASH))),
+    PairKnown=Struct(states=Vec(U32)),  # the index of a variant without fields
 )
 
 

@@ -18,7 +18,7 @@ from check import CheckFailed, require
 from framing import framed, h256, u8, u16
 from hash_to_group import expand_message_xmd
 from hkdf import hkdf_sha256
-from messages import MESSAGE
+from messages import MESSAGE, message
 from proofs import prove_chunk, verify_chunk
 from question import Question, subject_numbers
 from round import compute
@@ -236,8 +236,43 @@ def framing_and_encoding():
     require(bincode.decode(MESSAGE, raw) == pair_offer, "a message does not decode to itself")
     refused(bincode.decode, MESSAGE, raw + b"\x00")
     refused(bincode.decode, MESSAGE, raw[:-1])
-    refused(bincode.decode, MESSAGE, b"\x15\x00\x00\x00")
+    refused(bincode.decode, MESSAGE, b"\x1f\x00\x00\x00")
     same(bincode.encode(MESSAGE, ("Done", {})), "14000000")
+
+
+def succession_and_reconciling_messages():
+    """Written out by hand from section 10."""
+    key, pair, signature = b"\x01" * 32, {"kind": 4, "index": 1, "round_id": b"\x02" * 32}, b"\x03" * 64
+    keys = {"signing": key, "transport": key, "release": key}
+    by_hand = [
+        (
+            "Succeed",
+            {"party": "UK", "sequence": 1, "old": keys, "new": keys, "issued": 2, "overlap_until": 3}
+            | {"by_old": signature, "by_new": signature},
+            "15000000" "0200000000000000" "554b" "01000000" + "01" * 192 + "0200000000000000" "0300000000000000" + "03" * 128,
+        ),
+        ("Succeeded", {"countersignature": signature}, "16000000" + "03" * 64),
+        ("PairState", {"log": 1}, "17000000" "01"),
+        (
+            "PairStateIs",
+            {"size": 2, "offered": 3, "checkpoint": "n"},
+            "18000000" "0200000000000000" "0300000000000000" "0100000000000000" "6e",
+        ),
+        ("PairHashes", {"log": 0, "first": 5, "count": 1024}, "19000000" "00" "0500000000000000" "0004"),
+        ("PairHashesAre", {"hashes": [key]}, "1a000000" "0100000000000000" + "01" * 32),
+        ("PairLeaves", {"log": 1, "first": 0, "count": 256}, "1b000000" "01" "0000000000000000" "0001"),
+        ("PairLeavesAre", {"leaves": [[7, 8], []]}, "1c000000" "0200000000000000" "0200000000000000" "0708" "0000000000000000"),
+        (
+            "PairPending",
+            {"log": 0, "facts": [{"name": pair, "leaf": key}]},
+            "1d000000" "00" "0100000000000000" "0401" + "02" * 32 + "01" * 32,
+        ),
+        ("PairKnown", {"states": [0, 4]}, "1e000000" "0200000000000000" "00000000" "04000000"),
+    ]
+    for name, fields, expected in by_hand:
+        same(message(name, **fields), expected)
+    for cut in (by_hand[0], by_hand[8]):
+        refused(bincode.decode, MESSAGE, bytes.fromhex(cut[2])[:-1])
 
 
 def classes_and_subject_numbers():
@@ -333,6 +368,7 @@ TESTS = [
     merkle_roots,
     signed_notes,
     framing_and_encoding,
+    succession_and_reconciling_messages,
     classes_and_subject_numbers,
     chunk_proof_binds_every_part,
     example_round,

@@ -200,7 +200,7 @@ impl Agencies {
     pub async fn refuse(&self, hit: &str) -> Result<Decided, ApiError> {
         let refuse = ReviewRefuse {
             hit: hit.to_owned(),
-            reason: "not-proportionate".to_owned(),
+            reason: "insufficient-evidence".to_owned(),
         };
         self.responder().as_officer(&refuse).await
     }

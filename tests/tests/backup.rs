@@ -13,7 +13,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce, XChaCha20Poly1305, XNonce};
 use mandorla_cli::world::NodeProcess;
-use mandorla_control::{AuditReport, AuditVerify, ErrorCode, ReviewApprove};
+use mandorla_control::{AuditReport, AuditVerify, ErrorCode, PairLogView, ReviewApprove};
 use mandorla_store::run_file::{RunKind, RunReader};
 use mandorla_tests::{
     Agencies, CASE, Deal, entries, files_named, follow, logs_agree, numbered, numbers_deal,
@@ -23,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 const PASSPHRASE: &str = "six words that nobody says so";
 const OPERATOR: &str = "o.operator";
+const AUDITOR: &str = "d.auditor";
 /// The requester's hit keys: kind and record size of the file, and where in a record the key stands.
 const HIT_KEYS: (u16, u16) = (2, 37);
 const HIT_KEY_AT: usize = 5;
@@ -42,6 +43,16 @@ fn backup(node: &NodeProcess, arguments: &[&Path], verb: &str, passphrase: &Path
         .args(arguments)
         .arg("--passphrase-file")
         .arg(passphrase)
+        .output()
+        .unwrap()
+}
+
+/// `mandorla audit reconcile --with RS`, by the node's auditor.
+fn reconcile(node: &NodeProcess) -> Output {
+    Command::new(program())
+        .arg("--data-dir")
+        .arg(node.data_dir())
+        .args(["--user", AUDITOR, "audit", "reconcile", "--with", "RS"])
         .output()
         .unwrap()
 }
@@ -172,10 +183,16 @@ async fn put_back(agencies: &mut Agencies, file: &Path, passphrase: &Path, open:
     let keys = aside.join("keys.toml");
     let said = succeeds(&restore(agencies, &keys));
     assert!(said.contains(open), "{said}");
-    let waiting = "the pair logs with RS take nothing up before they are reconciled";
+    let waiting = "audit reconcile --with RS; until then no round with RS begins";
     assert!(said.contains(waiting), "{said}");
     fails(&restore(agencies, &keys), "M-103");
     agencies.world.node_mut(0).restart().await.unwrap();
+}
+
+/// The log in which a node asks; the other one has no facts here.
+fn asked_by_us(report: &AuditReport) -> &PairLogView {
+    let mut logs = report.pair_logs.iter();
+    logs.find(|log| log.direction == "we ask").unwrap()
 }
 
 async fn audited(node: &NodeProcess) -> AuditReport {
@@ -263,13 +280,28 @@ async fn a_node_put_back_to_an_earlier_state_regains_nothing_and_forks_nothing()
     assert_ne!(error.code, ErrorCode::Internal, "{error}");
     let refused = propose(&agencies, &deal).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Refused);
+    assert!(refused.message.contains("came from a backup"), "{refused}");
+    let next = refused.hint.as_deref().unwrap();
+    assert_eq!(next, "mandorla audit reconcile --with RS");
+
+    let own = audited(agencies.requester()).await;
+    assert!(asked_by_us(&own).facts < peers_log[0].facts, "it is behind");
+    let said = succeeds(&reconcile(agencies.requester()));
+    assert!(said.contains("adopted"), "{said}");
+    let own = audited(agencies.requester()).await;
+    let log = asked_by_us(&own);
+    assert_eq!(
+        (log.facts, &log.root),
+        (peers_log[0].facts, &peers_log[0].root)
+    );
+    logs_agree(&agencies).await;
+
+    // What is refused now is refused for its quota: nobody here knows what was used.
+    let refused = propose(&agencies, &deal).await.unwrap_err();
     assert!(
         refused.message.contains("limits.GB_to_RS.rounds_per_day"),
         "{refused}"
     );
-
-    let own = audited(agencies.requester()).await;
-    assert!(own.pair_logs[0].facts < peers_log[0].facts, "it is behind");
     let restored = entries(agencies.requester(), "backup.restored")
         .await
         .unwrap();

@@ -261,7 +261,8 @@ async fn restore(args: RestoreArgs, cx: &Context) -> Done {
     cx.out.say(&format!("next: {}", cx.start_command()));
     for peer in &restored.reconcile {
         cx.out.say(&format!(
-            "the pair logs with {peer} take nothing up before they are reconciled; this version has no command for it yet"
+            "then: {}; until then no round with {peer} begins",
+            cx.command(&format!("audit reconcile --with {peer}"))
         ));
     }
     DONE

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use mandorla_control::{
-    ApiError, Decided, ErrorCode, InboxEntry, ReviewApprove, ReviewDecline, ReviewInbox,
-    ReviewItem, ReviewRefuse, ReviewRelease, ReviewShow,
+    ApiError, Decided, ErrorCode, InboxEntry, REFUSAL_REASONS, ReviewApprove, ReviewDecline,
+    ReviewInbox, ReviewItem, ReviewRefuse, ReviewRelease, ReviewShow,
 };
 
 use crate::commands::fields::{bullets, section};
@@ -54,7 +54,7 @@ pub(crate) enum ReviewCommand {
         /// Id of the hit
         hit: String,
         /// Reason code, for the ledger
-        #[arg(long, value_name = "CODE")]
+        #[arg(long, value_name = "CODE", value_parser = REFUSAL_REASONS)]
         reason: String,
     },
 }

@@ -229,7 +229,7 @@ async fn review(world: &World, round: &str, tell: &Tell<'_>) -> Result<Review, A
         .ok_or_else(|| internal("the responder found no hit at all"))?;
     let refuse = ReviewRefuse {
         hit: refused.entry.item.clone(),
-        reason: "not-proportionate".to_owned(),
+        reason: "insufficient-evidence".to_owned(),
     };
     responder.as_officer(&refuse).await?;
     // Those that a redaction tells most about come first.

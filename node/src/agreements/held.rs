@@ -208,7 +208,7 @@ fn verify_statement(
 }
 
 /// Every signature of a bundle must verify: one that does not says that the bundle was tampered with.
-pub(super) fn verify_all(agreement: &Agreement, papers: &AgreementPapers) -> Result<(), ApiError> {
+pub(crate) fn verify_all(agreement: &Agreement, papers: &AgreementPapers) -> Result<(), ApiError> {
     for one in &papers.signatures {
         verify_signature(agreement, one)?;
     }

@@ -20,6 +20,7 @@ use super::format::{End, Item, ItemReader, Manifest};
 use super::stream::SealedReader;
 use crate::config::CONFIG_NAME;
 use crate::peers;
+use crate::pseudonym::{PSEUDONYM_KEY_NAME, PseudonymKey};
 use crate::records::SCHEMA;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PairLogRecord};
 use crate::records::peer::{PEERS, PeerRecord};
@@ -172,6 +173,9 @@ impl Check {
                 if !self.files.insert(name) {
                     return Err(BackupError::Content("a file comes twice"));
                 }
+                if name == PSEUDONYM_KEY_NAME && PseudonymKey::of_backup(content).is_none() {
+                    return Err(BackupError::Content("its pseudonym.key is no key"));
+                }
                 sink.file(name, content)
             }
             (Item::LedgerEntry(leaf), Part::Files | Part::Ledger) => {
@@ -210,6 +214,9 @@ impl Check {
     fn finish(self, bytes: u64, digest: [u8; 32]) -> Result<BackupView, BackupError> {
         if !self.files.contains(CONFIG_NAME) {
             return Err(BackupError::Content("it holds no node.toml"));
+        }
+        if !self.files.contains(PSEUDONYM_KEY_NAME) {
+            return Err(BackupError::Content("it holds no pseudonym.key"));
         }
         let ledger = self.ledger.finish()?;
         let root = hex::encode(ledger.root);

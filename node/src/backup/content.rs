@@ -13,8 +13,10 @@ use serde_json::Value;
 
 use crate::config::CONFIG_NAME;
 use crate::datasets::GENERATIONS;
+use crate::pseudonym::PSEUDONYM_KEY_NAME;
 use crate::records::agreement::AGREEMENTS;
 use crate::records::dataset::{DATASETS, SUBJECTS};
+use crate::records::disclosure::{DISCLOSURES, REASONS};
 use crate::records::hit::{HIT_ROUNDS, HITS, HitRecord, RELEASED};
 use crate::records::key::SUCCESSIONS;
 use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING};
@@ -82,10 +84,13 @@ pub(super) const CONTENTS: &[Content] = &[
     whole(PAIR_LOGS.any()),
     whole(PAIR_LEAVES.any()),
     whole(PAIR_PENDING.any()),
+    whole(DISCLOSURES.any()),
+    whole(REASONS.any()),
 ];
 
-/// Files of the data directory in a backup.
-pub(super) const FILES: &[&str] = &[CONFIG_NAME];
+/// Files of the data directory in a backup. The key of the pseudonyms lets nobody be the node, and without it earlier
+/// disclosures of a person could not be found any more.
+pub(super) const FILES: &[&str] = &[CONFIG_NAME, PSEUDONYM_KEY_NAME];
 
 /// The file of this name in a backup.
 pub(super) fn file(name: &str) -> Option<&'static str> {

@@ -35,6 +35,7 @@ use super::format::{End, Item, ItemWriter, Manifest};
 use super::stream::SealedWriter;
 use crate::events::Event;
 use crate::node::{Caller, Node};
+use crate::pseudonym::PSEUDONYM_KEY_NAME;
 use crate::records::SCHEMA;
 use crate::records::round::ROUNDS;
 use crate::rounds::os_rng;
@@ -204,9 +205,14 @@ fn manifest(node: &Node, at: &Snapshot) -> Result<Manifest, BackupError> {
 
 fn write_files<W: Write>(node: &Node, items: &mut ItemWriter<W>) -> Result<(), BackupError> {
     for name in FILES {
-        let path = node.data_dir.join(name);
-        let content = std::fs::read(&path).map(Zeroizing::new);
-        let content = content.map_err(|source| BackupError::Io { path, source })?;
+        // Not as it is sealed on this disk: whoever restores has the secret of the keys, which may be another by then.
+        let content = if *name == PSEUDONYM_KEY_NAME {
+            node.pseudonyms.to_backup()
+        } else {
+            let path = node.data_dir.join(name);
+            let content = std::fs::read(&path).map(Zeroizing::new);
+            content.map_err(|source| BackupError::Io { path, source })?
+        };
         items.write(&Item::File(name, &content))?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `backup restore`: a new data directory from a backup and the node's keys, while no node runs.
 //!
 //! ```text
-//!  <data dir>/.restoring/   keys.toml, store.redb, node.toml   ── all checked ──►  <data dir>/…, node.toml last
+//!  <data dir>/.restoring/   keys.toml, store.redb, pseudonym.key, node.toml   ── all checked ──►  <data dir>/…, node.toml last
 //! ```
 //! A directory without a `node.toml` is no node, so the rename of that file is the moment from which the restored node
 //! exists; before it there is nothing that could be run, and what an interrupted restore left is removed by the next.
@@ -29,11 +29,12 @@ use crate::config::{CONFIG_NAME, Config, ConfigError};
 use crate::events::Event;
 use crate::identity::{Identity, KEYS_NAME};
 use crate::permissions;
+use crate::pseudonym::{PSEUDONYM_KEY_NAME, PseudonymKey};
 use crate::records::SCHEMA;
 use crate::records::peer::PEERS;
 use crate::records::quota;
 use crate::records::round::{ROUNDS, RoundState};
-use crate::rounds::pair;
+use crate::rounds::{os_rng, pair};
 use crate::seal::Seal;
 
 /// The directory that a restore works in.
@@ -68,6 +69,7 @@ pub fn restore(
     bring_keys(keys, &staging.dir)?;
     let mut sink = Restoring {
         keys,
+        keys_seal: identity.sealed().and(keys_seal),
         identity: &identity,
         import: StoreImport::begin(&staging.dir)?,
         dir: &staging.dir,
@@ -158,6 +160,8 @@ fn settle(
 /// Takes the content into the new store.
 struct Restoring<'a> {
     keys: &'a Path,
+    /// How the node's keys are sealed, and so that of its pseudonyms.
+    keys_seal: Option<&'a Seal>,
     identity: &'a Identity,
     import: StoreImport,
     dir: &'a Path,
@@ -202,6 +206,12 @@ impl Sink for Restoring<'_> {
                 path: PathBuf::from(CONFIG_NAME),
                 message,
             })?;
+        }
+        if name == PSEUDONYM_KEY_NAME {
+            let key = PseudonymKey::of_backup(content);
+            let key = key.ok_or(BackupError::Content("its pseudonym.key is no key"))?;
+            key.write(self.dir, self.keys_seal, &mut os_rng())?;
+            return Ok(());
         }
         write_file(&self.dir.join(name), content)
     }

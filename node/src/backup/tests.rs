@@ -1,3 +1,5 @@
+mod going_on;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Cursor, Write};
@@ -135,6 +137,8 @@ fn answer(receipt: bool, bytes: &str) -> AnswerRecord {
         digest,
         ledger_commitment: digest,
         ledger_salt: "00".repeat(32),
+        ledger_size: None,
+        served_at: None,
         receipt: receipt.then(|| "00".to_owned()),
         delivered: false,
         opened: false,

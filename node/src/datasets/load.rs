@@ -95,6 +95,7 @@ fn store(
         .detail("excluded_rows", report.excluded_rows)
         .detail("excluded", counts(&report.excluded))
         .detail("flagged", counts(&report.flagged))
+        .detail("warnings", report.warnings.len())
         .detail("file_digest", report.file_digest.clone())
         .detail("digest", record.digest.clone())
         .detail("synthetic", record.synthetic);

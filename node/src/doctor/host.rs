@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::config::{CONFIG_NAME, Config, Finding};
 
 /// Files with secret keys.
-const KEY_FILES: [&str; 2] = ["keys.toml", "auditor.key"];
+const KEY_FILES: [&str; 3] = ["keys.toml", "pseudonym.key", "auditor.key"];
 
 /// Entries of a data directory that are looked at; the rest of an overgrown one would look the same.
 const ENTRIES_MAX: usize = 10_000;

@@ -147,7 +147,8 @@ pub(super) fn replace(
     write().map_err(io_error(&path))
 }
 
-fn overwrite(file: &mut File) -> io::Result<()> {
+/// Overwrites what a file held.
+pub(crate) fn overwrite(file: &mut File) -> io::Result<()> {
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     file.rewind()?;
     file.write_all(&vec![0; length])?;

@@ -7,6 +7,7 @@ use mandorla_control::{ApiError, Call as _, ErrorCode, KeyRevoke, KeysRevoked, S
 use super::file_failed;
 use crate::agreements;
 use crate::events::Event;
+use crate::justification::Reason;
 use crate::node::{Caller, Node, storage};
 use crate::peers::{self, CardFields};
 use crate::records::round::ROUNDS;
@@ -20,6 +21,7 @@ impl ServeBlocking for KeyRevoke {
             return Err(ApiError::new(ErrorCode::BadRequest, message)
                 .hint("mandorla key revoke --reason TEXT"));
         }
+        let reason = Reason::new(self.reason.trim(), &caller.name, node.clock.now_s());
         // The file first: if the node dies after it, nothing that names the old keys works any more.
         node.identity
             .change(|ring| ring.revoke(&mut os_rng()))
@@ -27,8 +29,9 @@ impl ServeBlocking for KeyRevoke {
         let suspended = node.store.write(|tx| {
             let event = node
                 .event_by(Event::KeysRevoked, caller, KeyRevoke::ROLES[0])
-                .detail("reason", self.reason.clone())
+                .detail("reason_commitment", reason.commitment())
                 .detail("fingerprint", peers::own_card(node).fingerprint());
+            reason.keep(tx)?;
             tx.append_ledger(event)?;
             let why = (
                 SuspensionCode::Incident,

@@ -61,6 +61,7 @@ pub(crate) struct DecisionRecord {
     /// `released`, `redacted`, `refused`.
     pub kind: String,
     pub by: String,
+    /// The code of a refusal; of a release, the commitment to the officer's words.
     pub reason: String,
     pub at: u64,
     /// Names of the fields that leave.

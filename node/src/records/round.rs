@@ -270,6 +270,12 @@ pub(crate) struct AnswerRecord {
     /// Salted commitment to the own ledger that the answer, or the receipt, carries; and its salt.
     pub ledger_commitment: Digest32,
     pub ledger_salt: String,
+    /// Entries that the ledger had then.
+    #[serde(default)]
+    pub ledger_size: Option<u64>,
+    /// Responder: when it was served for the first time.
+    #[serde(default)]
+    pub served_at: Option<u64>,
     /// The receipt given or received, encoded, hexadecimal.
     pub receipt: Option<String>,
     /// Requester: the receipt was acknowledged.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mandorla_agreement::LocalPolicy;
 use mandorla_control::{
-    ApiError, Decided, ErrorCode, ReviewApprove, ReviewDecline, ReviewRefuse, ReviewRelease, Role,
+    ApiError, Decided, ErrorCode, REFUSAL_REASONS, ReviewApprove, ReviewDecline, ReviewRefuse,
+    ReviewRelease, Role,
 };
 use mandorla_linkage::Field;
 use mandorla_protocol::requester::PendingQuestion;
@@ -13,25 +14,31 @@ use mandorla_protocol::responder::{Questioned, SlotState};
 use mandorla_protocol::{EndReason, LocalFault, Release, place_digest};
 use mandorla_store::WriteTx;
 
+use super::disclosed::Disclosed;
 use super::inbox::hit_of;
 use super::release::{Draft, draft, releasable};
 use super::second::second_officer_needed;
 use crate::events::Event;
 use crate::failed::Failed;
+use crate::justification::{Reason, justified};
 use crate::node::{Caller, Node};
 use crate::records::hit::{DecisionRecord, FirstRelease, HITS, HitRecord};
 use crate::records::round::{ANSWERS, RoundRecord, RoundState};
-use crate::rounds::{Ruled, end_own_round, required, ruled_of, update};
+use crate::rounds::{Ruled, end_own_round, required, ruled_of, update, update_saying};
 use crate::server::{ServeBlocking, holders};
 
 impl ServeBlocking for ReviewApprove {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let round = required(node, &self.round)?;
         not_own(node, &round, caller)?;
+        let reason = Reason::new(&self.reason, &caller.name, node.clock.now_s());
+        let ruled = ruled_of(node, &round).map_err(|error| internal(&error))?;
         let event = node
             .event_by(Event::QuestionApproved, caller, Role::Authoriser)
-            .detail("reason", self.reason);
-        update::<Failed>(node, &round.id, &RoundState::ALL, event, |_, record| {
+            .detail("reason_commitment", reason.commitment());
+        let case = round.case_reference.as_deref();
+        let event = justified(event, &ruled.agreement, node.code(), case);
+        update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
             // A suspension that is durable by now counts.
             must_go_on(node, record)?;
             let question: PendingQuestion = (record.state == RoundState::AwaitingApproval)
@@ -53,7 +60,7 @@ impl ServeBlocking for ReviewApprove {
             record.state = RoundState::Sending;
             record.set_machine(&seeking);
             "approved; the question is being sent".clone_into(&mut record.detail);
-            Ok(())
+            Ok(reason.keep(tx)?)
         })?;
         Ok(decided(
             &round.id,
@@ -67,13 +74,14 @@ impl ServeBlocking for ReviewDecline {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
         let round = required(node, &self.round)?;
         not_own(node, &round, caller)?;
+        let reason = Reason::new(&self.reason, &caller.name, node.clock.now_s());
         let event = node
             .event_by(Event::QuestionDeclined, caller, Role::Authoriser)
-            .detail("reason", self.reason);
+            .detail("reason_commitment", reason.commitment());
         if round.state != RoundState::AwaitingApproval {
             return Err(wrong_state(&round));
         }
-        end_own_round(node, &round.id, event, EndReason::Declined)?;
+        end_own_round(node, &round.id, event, EndReason::Declined, &reason)?;
         Ok(decided(
             &round.id,
             "declined",
@@ -94,30 +102,34 @@ impl ServeBlocking for ReviewRelease {
             .map(|name| field(name))
             .collect::<Result<Vec<_>, _>>()?;
         let mut effect = Vec::new();
-        let event = node
-            .event_by(Event::HitReleased, caller, Role::Authoriser)
-            .detail("hit", self.hit.clone())
-            .detail("reason", self.reason.clone())
-            .detail("dropped", self.drop.clone());
+        let reason = Reason::new(&self.reason, &caller.name, node.clock.now_s());
+        let event = |event| {
+            node.event_by(event, caller, Role::Authoriser)
+                .detail("hit", self.hit.clone())
+                .detail("reason_commitment", reason.commitment())
+        };
         let mut kind = if dropped.is_empty() {
             "released"
         } else {
             "redacted"
         };
-        update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
+        update_saying::<Failed>(node, &round.id, &RoundState::ALL, |tx, record| {
             must_go_on(node, record)?;
             let (questioned, mut hit) = undecided(tx, record, &self.hit)?;
-            let reason = second_officer_needed(node, &ruled, record, &hit, &subject);
-            if let Some(reason) = reason
+            reason.keep(tx)?;
+            let second = second_officer_needed(node, &ruled, record, &hit, &subject);
+            if let Some(second) = second
                 && needs_second(&mut hit, caller, &self.hit, &self.drop)?
             {
                 tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?;
                 kind = "released by the first officer";
                 effect.push(format!(
-                    "a second authoriser must release it too: {} ({reason})",
-                    reason.in_words()
+                    "a second authoriser must release it too: {} ({second})",
+                    second.in_words()
                 ));
-                return Ok(());
+                return Ok(event(Event::HitReleasedByFirst)
+                    .detail("second_officer", second.to_string())
+                    .detail("dropped", names(&dropped)));
             }
             for name in hit.first_release.iter().flat_map(|first| &first.dropped) {
                 dropped.push(field(name)?);
@@ -146,7 +158,7 @@ impl ServeBlocking for ReviewRelease {
             hit.decision = Some(DecisionRecord {
                 kind: kind.to_owned(),
                 by: caller.name.clone(),
-                reason: self.reason,
+                reason: reason.commitment().to_owned(),
                 at: now,
                 fields: draft
                     .fields
@@ -160,7 +172,21 @@ impl ServeBlocking for ReviewRelease {
                 "digest of what leaves: {}",
                 place_digest(item.place())
             ));
-            Ok(tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?)
+            let disclosed = Disclosed {
+                node,
+                ruled: &ruled,
+                round: record,
+                hit: &hit,
+                draft: &draft,
+                by: &caller.name,
+                at: now,
+                slot,
+                package_digest: place_digest(item.place()).to_string(),
+            };
+            let mut event = event(Event::HitReleased).detail("dropped", names(&dropped));
+            event.detail.extend(disclosed.record(tx)?);
+            tx.put(HITS, (record.id.as_str(), hit.id.as_str()), &hit)?;
+            Ok(event)
         })?;
         Ok(decided(&self.hit, kind, effect))
     }
@@ -168,10 +194,17 @@ impl ServeBlocking for ReviewRelease {
 
 impl ServeBlocking for ReviewRefuse {
     fn serve_blocking(self, node: &Arc<Node>, caller: &Caller) -> Result<Decided, ApiError> {
-        let (round, _, _) = hit_of(node, &self.hit)?;
+        if !REFUSAL_REASONS.contains(&self.reason.as_str()) {
+            let message = format!("{:?} is no reason code for a refusal", self.reason);
+            return Err(ApiError::new(ErrorCode::BadRequest, message)
+                .hint(format!("one of: {}", REFUSAL_REASONS.join(", "))));
+        }
+        let (round, hit, _) = hit_of(node, &self.hit)?;
+        let subject = node.pseudonyms.of(&round.dataset, &hit.own_reference);
         let event = node
             .event_by(Event::HitRefused, caller, Role::Authoriser)
             .detail("hit", self.hit.clone())
+            .detail("subject", subject)
             .detail("reason", self.reason.clone());
         update::<Failed>(node, &round.id, &RoundState::ALL, event, |tx, record| {
             let (_, mut hit) = undecided(tx, record, &self.hit)?;
@@ -192,6 +225,10 @@ impl ServeBlocking for ReviewRefuse {
             vec!["the requester cannot tell it from no match".to_owned()],
         ))
     }
+}
+
+fn names(fields: &[Field]) -> Vec<String> {
+    fields.iter().map(Field::to_string).collect()
 }
 
 /// Nobody decides on their own proposal.

@@ -12,6 +12,7 @@ use mandorla_protocol::{EndReason, size_class_log2};
 use mandorla_store::{AgreementRef, StoreError};
 
 use super::index::{OwnIndex, policy_scope};
+use super::reconcile;
 use super::refusals::{self, Broken};
 use super::rules::{Facts, Ruled, counters, counters_in, fields, own_set, peer_set};
 use super::start;
@@ -19,6 +20,7 @@ use super::update::{create, required, update};
 use super::view::view;
 use crate::agreements;
 use crate::events::Event;
+use crate::justification::{Reason, justified};
 use crate::node::{Caller, Node, storage};
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::round::{About, ROUNDS, RoundRecord, RoundState, Side};
@@ -226,6 +228,7 @@ impl Serve for RoundPropose {
             }
             Err(Unresolved::Unknown(error)) => return Err(error),
         };
+        reconcile::check_before_round(node, &request.peer)?;
         let subjects = resolved.dataset.subjects;
         if let Some(refused) = refusal(node, &request, &resolved, subjects).map_err(storage)? {
             return Err(not_admitted(node, caller, &resolved, refused));
@@ -247,12 +250,9 @@ impl Serve for RoundPropose {
         let event = node
             .event_by(Event::RoundProposed, caller, Role::Analyst)
             .detail("peer", record.peer.clone())
-            .detail("purpose", record.purpose.clone())
-            .detail(
-                "case_reference",
-                record.case_reference.clone().unwrap_or_default(),
-            )
             .detail("dataset", record.dataset.clone());
+        let case = record.case_reference.as_deref();
+        let event = justified(event, &resolved.ruled.agreement, node.code(), case);
         let stored = create(node, "R", record, event, |tx, record| {
             // Proposals at the same moment count each other.
             let counters = counters_in(tx, now, record)?;
@@ -349,10 +349,11 @@ impl Serve for RoundShow {
 impl Serve for RoundCancel {
     async fn serve(self, node: &Arc<Node>, caller: &Caller) -> Result<RoundView, ApiError> {
         required(node, &self.round)?;
+        let reason = Reason::new(&self.reason, &caller.name, node.clock.now_s());
         let event = node
             .event_by(Event::RoundCancelled, caller, Role::Analyst)
-            .detail("reason", self.reason);
-        let record = end_own_round(node, &self.round, event, EndReason::Cancelled)?;
+            .detail("reason_commitment", reason.commitment());
+        let record = end_own_round(node, &self.round, event, EndReason::Cancelled, &reason)?;
         view(node, &record).map_err(storage)
     }
 }
@@ -363,6 +364,7 @@ pub(crate) fn end_own_round(
     id: &str,
     event: mandorla_store::LedgerEvent,
     reason: EndReason,
+    why: &Reason,
 ) -> Result<RoundRecord, ApiError> {
     #[derive(Debug)]
     enum Stop {
@@ -379,7 +381,7 @@ pub(crate) fn end_own_round(
         EndReason::Lapsed => "nobody decided in time",
         EndReason::Cancelled => "cancelled by the analyst",
     };
-    let ended = update(node, id, &RoundState::ALL, event, |_, record| {
+    let ended = update(node, id, &RoundState::ALL, event, |tx, record| {
         match record.state {
             RoundState::Negotiating | RoundState::Evaluating if record.side == Side::Requester => {
                 record.state = RoundState::Ended;
@@ -391,7 +393,7 @@ pub(crate) fn end_own_round(
             state => return Err(Stop::State(state)),
         }
         words.clone_into(&mut record.detail);
-        Ok(())
+        Ok(why.keep(tx)?)
     });
     ended.map_err(|stop| match stop {
         Stop::Store(error) => storage(error),

@@ -8,10 +8,12 @@ use crate::node::Node;
 use crate::rounds::error::RoundError;
 use crate::rounds::os_rng;
 
-/// A commitment and its salt.
+/// A commitment, and what opens it.
 pub(crate) struct LedgerCommitment {
     pub digest: Digest,
     pub salt: [u8; 32],
+    /// Entries that the ledger had.
+    pub size: u64,
 }
 
 /// Commits to the ledger as it is now, with a fresh salt.
@@ -25,6 +27,7 @@ pub(crate) fn commit_to_ledger(node: &Node) -> Result<LedgerCommitment, RoundErr
     Ok(LedgerCommitment {
         digest: ledger_commitment(&salt, &Digest(*root.root())),
         salt,
+        size: root.size(),
     })
 }
 

@@ -1,12 +1,16 @@
 //! The pair log of one direction with one peer: facts wait until the requester offers them, and are in the log
 //! once both have signed the checkpoint after them.
 
+mod in_flight;
+mod parties;
+
+use std::collections::BTreeSet;
+
 use mandorla_protocol::merkle::Frontier;
 use mandorla_protocol::{
-    CLOCK_SKEW_MAX_S, FACTS_MAX, Fact, FactName, Message, NodeKey, PairLog, PeerFault, RoundId,
-    Terms,
+    CLOCK_SKEW_MAX_S, FACTS_MAX, Fact, FactName, Message, PairLog, PeerFault, RoundId, Terms,
 };
-use mandorla_store::{StoreError, WriteTx};
+use mandorla_store::{ReadTx, StoreError, WriteTx};
 
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
@@ -17,6 +21,9 @@ use crate::records::peer::PEERS;
 use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 use crate::rounds::signer_of;
+
+pub(crate) use self::in_flight::{complete_offer, renew_offer};
+pub(crate) use self::parties::{Parties, side_of};
 
 /// The log that a round's facts go into.
 pub(crate) fn log_name(peer: &str, side: Side) -> String {
@@ -48,16 +55,33 @@ fn order(name: FactName) -> u64 {
 }
 
 /// A log as stored.
-pub(crate) fn load(
-    record: &PairLogRecord,
-    requester: NodeKey,
-    responder: NodeKey,
-) -> Option<PairLog> {
+pub(crate) fn load(record: &PairLogRecord, parties: Parties) -> Result<PairLog, RoundError> {
+    let Parties {
+        requester,
+        responder,
+    } = parties;
+    let tree = tree_of(record)?;
+    Ok(PairLog::with_tree(requester, responder, tree))
+}
+
+/// The tree of a log as stored.
+pub(crate) fn tree_of(record: &PairLogRecord) -> Result<Frontier, RoundError> {
     if record.tree.is_empty() {
-        return Some(PairLog::new(requester, responder));
+        return Ok(Frontier::new());
     }
-    let tree = Frontier::from_bytes(&hex::decode(&record.tree).ok()?)?;
-    Some(PairLog::with_tree(requester, responder, tree))
+    Frontier::from_bytes(&unhex(&record.tree)?).ok_or_else(damaged)
+}
+
+/// Whether a pair log with this peer came from a backup and was not compared with the peer's copy since: until then
+/// neither node can tell what was asked and answered, so no round may begin.
+pub(crate) fn must_be_reconciled(tx: &ReadTx, peer: &str) -> Result<bool, StoreError> {
+    for side in [Side::Requester, Side::Responder] {
+        let record = tx.find(PAIR_LOGS, log_name(peer, side).as_str())?;
+        if record.is_some_and(|record| record.restored) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Requester: brings the pair log up to date at the end of an exchange. A line that breaks is taken up by the next
@@ -101,21 +125,45 @@ async fn offer(
     let name = log_name(peer, Side::Requester);
     let lock = node.rounds.lock_of(&name);
     let _turn = lock.lock().await;
-    let record = read(node, &name)?;
-    if record.restored {
+    if read(node, &name)?.restored {
         let why = "the pair log comes from a backup and has not been reconciled";
         return Err(RoundError::NotAllowed(why.to_owned()));
     }
-    if let Some(in_flight) = record.in_flight {
-        exchange(node, stream, &name, in_flight).await?;
-    }
-    let Some(offer) = prepare(node, &name, terms)? else {
-        return Ok(());
-    };
-    exchange(node, stream, &name, offer).await
+    let parties = Parties::of(terms);
+    repeat_offer(node, stream, &name).await?;
+    let own = terms.round_id().to_string();
+    let known_to_both =
+        |tx: &WriteTx<'_>, wire: &str, _| Ok(wire == own || is_long_closed(node, tx, wire)?);
+    offer_those(node, stream, &name, parties, known_to_both).await
 }
 
-fn read(node: &Node, name: &str) -> Result<PairLogRecord, StoreError> {
+/// Sends an offer that was sent before and not answered once more, unchanged.
+pub(crate) async fn repeat_offer(
+    node: &Node,
+    stream: &mut ControlStream,
+    name: &str,
+) -> Result<(), RoundError> {
+    match read(node, name)?.in_flight {
+        Some(in_flight) => exchange(node, stream, name, in_flight).await,
+        None => Ok(()),
+    }
+}
+
+/// Offers the pending facts that both know, as the caller tells of each.
+pub(crate) async fn offer_those(
+    node: &Node,
+    stream: &mut ControlStream,
+    name: &str,
+    parties: Parties,
+    known_to_both: impl Fn(&WriteTx<'_>, &str, u64) -> Result<bool, RoundError>,
+) -> Result<(), RoundError> {
+    match prepare(node, name, parties, known_to_both)? {
+        Some(offer) => exchange(node, stream, name, offer).await,
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn read(node: &Node, name: &str) -> Result<PairLogRecord, StoreError> {
     Ok(node
         .store
         .read()?
@@ -124,18 +172,24 @@ fn read(node: &Node, name: &str) -> Result<PairLogRecord, StoreError> {
 }
 
 /// Makes the next offer and remembers it before it leaves.
-fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>, RoundError> {
+fn prepare(
+    node: &Node,
+    name: &str,
+    parties: Parties,
+    known_to_both: impl Fn(&WriteTx<'_>, &str, u64) -> Result<bool, RoundError>,
+) -> Result<Option<OfferRecord>, RoundError> {
     node.store.write_unlogged(|tx| {
         let mut record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
-        let wire = terms.round_id().to_string();
-        let known_to_both =
-            |other: &str| Ok::<_, RoundError>(other == wire || is_long_closed(node, tx, other)?);
-        let mut log = load_for(&record, terms)?;
+        // Of two notes of one size that bear the requester's signature the responder could countersign both.
+        if record.in_flight.is_some() {
+            return Ok(record.in_flight);
+        }
+        let mut log = load(&record, parties)?;
         let mut facts = Vec::new();
         for ((_, wire, order), leaf) in
             tx.scan(PAIR_PENDING, (name, "", 0)..=(name, "~", u64::MAX))?
         {
-            if facts.len() == FACTS_MAX || !known_to_both(&wire)? {
+            if facts.len() == FACTS_MAX || !known_to_both(tx, &wire, order)? {
                 continue;
             }
             log.append(&unhex(&leaf)?);
@@ -146,7 +200,7 @@ fn prepare(node: &Node, name: &str, terms: &Terms) -> Result<Option<OfferRecord>
         }
         let offer = OfferRecord {
             facts,
-            note: log.offer_note(&signer_of(node, &terms.offer().requester)?.signer),
+            note: log.offer_note(&signer_of(node, &parties.requester)?.signer),
         };
         record.in_flight = Some(offer.clone());
         tx.put(PAIR_LOGS, name, &record)?;
@@ -198,12 +252,12 @@ async fn exchange(
     node.store.write_unlogged(|tx| {
         let record = tx.find(PAIR_LOGS, name)?.unwrap_or_default();
         // Those of an offer from before a succession are not those of this round.
-        let (requester, responder) = keys_in(&offer.note).ok_or_else(damaged)?;
-        let mut log = load(&record, requester, responder).ok_or_else(damaged)?;
+        let parties = Parties::in_note(&offer.note).ok_or_else(damaged)?;
+        let mut log = load(&record, parties)?;
         let leaves = take(tx, name, &offer.facts)?.ok_or_else(damaged)?;
         append(tx, name, &mut log, &leaves)?;
         let note = log.complete_note(&offer.note, &line)?;
-        store(tx, name, &log, note)
+        store(tx, name, &log, note, record.restored)
     })
 }
 
@@ -227,19 +281,19 @@ pub(crate) fn countersign(
             return Err(RoundError::NotAllowed(why.to_owned()));
         }
         // The origin says whose signatures it is for; they must be the peer's and this node's.
-        let (requester, responder) =
-            keys_in(note).ok_or(PeerFault::PairLog("the checkpoint names no two keys"))?;
+        let parties =
+            Parties::in_note(note).ok_or(PeerFault::PairLog("the checkpoint names no two keys"))?;
         let known_peer = tx.find(PEERS, peer)?;
-        if !known_peer.is_some_and(|record| peers::may_sign(&record, &requester)) {
+        if !known_peer.is_some_and(|record| peers::may_sign(&record, &parties.requester)) {
             return Err(PeerFault::PairLog("the checkpoint is of another requester").into());
         }
         let own = node
             .identity
-            .signer_for(&responder)
+            .signer_for(&parties.responder)
             .ok_or(PeerFault::PairLog(
                 "the checkpoint is for another responder",
             ))?;
-        let mut log = load(&record, requester, responder).ok_or_else(damaged)?;
+        let mut log = load(&record, parties)?;
         let signer = &own.signer;
         let known = record
             .note
@@ -257,7 +311,7 @@ pub(crate) fn countersign(
         append(tx, &name, &mut log, &leaves)?;
         let signature_line = log.countersign(note, signer)?;
         let complete = log.complete_note(note, &signature_line)?;
-        store(tx, &name, &log, complete)?;
+        store(tx, &name, &log, complete, record.restored)?;
         Ok(Message::PairAccept { signature_line })
     })
 }
@@ -268,20 +322,37 @@ fn take(
     name: &str,
     facts: &[(String, u8, u8)],
 ) -> Result<Option<Vec<Vec<u8>>>, RoundError> {
+    let leaves = find_all(tx, name, facts)?;
+    if leaves.is_some() {
+        for fact in facts {
+            tx.remove(PAIR_PENDING, key_of(name, fact))?;
+        }
+    }
+    Ok(leaves)
+}
+
+/// The leaves of pending facts; `None` if one of them is not there, or is listed twice.
+fn find_all(
+    tx: &WriteTx<'_>,
+    name: &str,
+    facts: &[(String, u8, u8)],
+) -> Result<Option<Vec<Vec<u8>>>, RoundError> {
+    let distinct: BTreeSet<_> = facts.iter().collect();
+    if distinct.len() != facts.len() {
+        return Ok(None);
+    }
     let mut leaves = Vec::with_capacity(facts.len());
-    for (wire, kind, index) in facts {
-        let key = (
-            name,
-            wire.as_str(),
-            u64::from(*kind) << 8 | u64::from(*index),
-        );
-        let Some(leaf) = tx.find(PAIR_PENDING, key)? else {
+    for fact in facts {
+        let Some(leaf) = tx.find(PAIR_PENDING, key_of(name, fact))? else {
             return Ok(None);
         };
-        tx.remove(PAIR_PENDING, key)?;
         leaves.push(unhex(&leaf)?);
     }
     Ok(Some(leaves))
+}
+
+fn key_of<'a>(name: &'a str, (wire, kind, index): &'a (String, u8, u8)) -> (&'a str, &'a str, u64) {
+    (name, wire, u64::from(*kind) << 8 | u64::from(*index))
 }
 
 fn append(
@@ -297,12 +368,18 @@ fn append(
     Ok(())
 }
 
-fn store(tx: &WriteTx<'_>, name: &str, log: &PairLog, note: String) -> Result<(), RoundError> {
+fn store(
+    tx: &WriteTx<'_>,
+    name: &str,
+    log: &PairLog,
+    note: String,
+    restored: bool,
+) -> Result<(), RoundError> {
     let record = PairLogRecord {
+        restored,
         tree: hex::encode(log.tree().to_bytes()),
         note: Some(note),
         in_flight: None,
-        restored: false,
     };
     Ok(tx.put(PAIR_LOGS, name, &record)?)
 }
@@ -328,26 +405,50 @@ fn mark(tx: &WriteTx<'_>, name: &str) -> Result<(), StoreError> {
     tx.put(PAIR_LOGS, name, &record)
 }
 
-/// The two keys that a checkpoint's origin names: the requester's and the responder's.
-pub(super) fn keys_in(note: &str) -> Option<(NodeKey, NodeKey)> {
-    let origin = note.lines().next()?.strip_prefix("mandorla/pair/")?;
-    let (requester, responder) = origin.split_once('/')?;
-    Some((requester.parse().ok()?, responder.parse().ok()?))
+/// Takes over facts that the peer's copy has and this one lacks, under a note that the caller has verified for exactly
+/// the log with them. They are no longer pending, and the copy is no longer that of a backup.
+pub(crate) fn adopt(
+    tx: &WriteTx<'_>,
+    name: &str,
+    mut log: PairLog,
+    leaves: &[Vec<u8>],
+    note: String,
+) -> Result<(), RoundError> {
+    append(tx, name, &mut log, leaves)?;
+    forget_pending(tx, name, |leaf| leaves.iter().any(|known| known == leaf))?;
+    store(tx, name, &log, note, false)
 }
 
-fn load_for(record: &PairLogRecord, terms: &Terms) -> Result<PairLog, RoundError> {
-    load(record, terms.offer().requester, terms.offer().responder).ok_or_else(damaged)
+/// Removes pending facts with these leaves.
+pub(crate) fn forget_pending(
+    tx: &WriteTx<'_>,
+    name: &str,
+    is_known: impl Fn(&[u8]) -> bool,
+) -> Result<(), RoundError> {
+    for ((_, wire, order), leaf) in pending(tx, name)? {
+        if is_known(&unhex(&leaf)?) {
+            tx.remove(PAIR_PENDING, (name, wire.as_str(), order))?;
+        }
+    }
+    Ok(())
 }
 
-fn damaged() -> RoundError {
+type PendingRow = ((String, String, u64), String);
+
+/// Facts that are not in the log yet, in the order of rounds and of the specification's table.
+pub(crate) fn pending(tx: &WriteTx<'_>, name: &str) -> Result<Vec<PendingRow>, StoreError> {
+    tx.scan(PAIR_PENDING, (name, "", 0)..=(name, "~", u64::MAX))
+}
+
+pub(crate) fn damaged() -> RoundError {
     RoundError::Storage("the pair log is damaged".to_owned())
 }
 
-fn unhex(text: &str) -> Result<Vec<u8>, RoundError> {
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, RoundError> {
     hex::decode(text).map_err(|_| damaged())
 }
 
-fn fact_name((wire, kind, index): &(String, u8, u8)) -> Option<FactName> {
+pub(crate) fn fact_name((wire, kind, index): &(String, u8, u8)) -> Option<FactName> {
     let round_id: RoundId = wire.parse().ok()?;
     Some(FactName {
         kind: *kind,
@@ -356,10 +457,10 @@ fn fact_name((wire, kind, index): &(String, u8, u8)) -> Option<FactName> {
     })
 }
 
-fn kind_of(order: u64) -> u8 {
+pub(crate) fn kind_of(order: u64) -> u8 {
     u8::try_from(order >> 8).unwrap_or(0)
 }
 
-fn index_of(order: u64) -> u8 {
+pub(crate) fn index_of(order: u64) -> u8 {
     (order & 0xff) as u8
 }

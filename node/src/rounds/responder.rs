@@ -29,7 +29,7 @@ use crate::records::peer::PeerRecord;
 use crate::records::round::{ROUNDS_BY_WIRE, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
 use crate::rounds::update::{find, note};
-use crate::rounds::{pair, signer_of};
+use crate::rounds::{pair, reconcile, signer_of};
 
 pub(crate) use slots::drive;
 
@@ -106,6 +106,13 @@ async fn converse(
                     .send(&Message::Succeeded { countersignature })
                     .await
                     .map_err(RoundError::from),
+                Err(error) => Err(error),
+            },
+            Message::PairState { .. }
+            | Message::PairHashes { .. }
+            | Message::PairLeaves { .. }
+            | Message::PairPending { .. } => match reconcile::answer(node, peer, &message) {
+                Ok(reply) => stream.send(&reply).await.map_err(RoundError::from),
                 Err(error) => Err(error),
             },
             Message::Resume { round_id, binding } => {

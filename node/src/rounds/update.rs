@@ -98,8 +98,21 @@ pub(crate) fn update<E: From<StoreError>>(
     event: LedgerEvent,
     change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), E>,
 ) -> Result<RoundRecord, E> {
+    update_saying(node, id, from, |tx, record| {
+        change(tx, record)?;
+        Ok(event)
+    })
+}
+
+/// [`update`], where what the ledger says is known only inside the step.
+pub(crate) fn update_saying<E: From<StoreError>>(
+    node: &Node,
+    id: &str,
+    from: &[RoundState],
+    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<LedgerEvent, E>,
+) -> Result<RoundRecord, E> {
     let record = node.store.write(|tx| {
-        let record = change_in(tx, id, |tx, record| {
+        let (record, event) = change_in(tx, id, |tx, record| {
             if from.contains(&record.state) {
                 change(tx, record)
             } else {
@@ -123,23 +136,23 @@ pub(crate) fn note(
     id: &str,
     change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), StoreError>,
 ) -> Result<RoundRecord, StoreError> {
-    let record = node.store.write_unlogged(|tx| change_in(tx, id, change))?;
+    let (record, ()) = node.store.write_unlogged(|tx| change_in(tx, id, change))?;
     node.rounds.tell(id);
     Ok(record)
 }
 
-fn change_in<E: From<StoreError>>(
+fn change_in<T, E: From<StoreError>>(
     tx: &WriteTx<'_>,
     id: &str,
-    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<(), E>,
-) -> Result<RoundRecord, E> {
+    change: impl FnOnce(&WriteTx<'_>, &mut RoundRecord) -> Result<T, E>,
+) -> Result<(RoundRecord, T), E> {
     let mut record = tx
         .find(ROUNDS, id)?
         .ok_or(StoreError::Missing { what: "such round" })?;
-    change(tx, &mut record)?;
+    let value = change(tx, &mut record)?;
     record.revision += 1;
     tx.put(ROUNDS, id, &record)?;
-    Ok(record)
+    Ok((record, value))
 }
 
 /// Stores a new round under the next free id of the day: `R-20261124-001`.

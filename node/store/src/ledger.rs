@@ -284,7 +284,7 @@ pub struct LedgerVerifier {
 
 impl LedgerVerifier {
     /// Parses a stored checkpoint and checks who signed it, which ledger it is of, and its size.
-    pub(crate) fn check(&self, size: u64, note: &str) -> Result<Checkpoint, LedgerFault> {
+    pub fn check(&self, size: u64, note: &str) -> Result<Checkpoint, LedgerFault> {
         let mut refusal = None;
         for key in &self.keys {
             match Checkpoint::verify(note, &self.node_name, key) {
@@ -472,6 +472,28 @@ impl LedgerReader {
             .checkpoints
             .get(size)?
             .map(|note| note.value().to_owned()))
+    }
+
+    /// The signed checkpoints whose sizes lie in a range, in their order.
+    pub fn checkpoints(&self, sizes: Range<u64>) -> Result<Vec<(u64, String)>, StoreError> {
+        let rows = self.checkpoints.range(sizes)?;
+        rows.map(|row| {
+            let (size, note) = row?;
+            Ok((size.value(), note.value().to_owned()))
+        })
+        .collect()
+    }
+
+    /// The Merkle root over the first `size` entries, recomputed from their stored hashes.
+    pub fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        if size > self.size() {
+            return self.check_bound(size, self.size()).map(|()| [0; 32]);
+        }
+        let mut frontier = Frontier::new();
+        for seq in 0..size {
+            frontier.append(self.leaf(seq)?);
+        }
+        Ok(frontier.root())
     }
 
     /// The proof that entry `seq` is in the tree of the first `size` entries (RFC 9162 section 2.1.3).

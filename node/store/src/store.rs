@@ -168,6 +168,11 @@ impl Store {
         }
     }
 
+    /// Whose signatures the checkpoints of this ledger bear.
+    pub fn ledger_verifier(&self) -> &LedgerVerifier {
+        &self.verifier
+    }
+
     /// The directory the store was opened in.
     pub fn dir(&self) -> &Path {
         &self.dir

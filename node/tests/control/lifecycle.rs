@@ -29,6 +29,7 @@ async fn a_stopped_node_leaves_no_socket_and_starts_again_with_its_history() {
         events,
         [
             "store.created",
+            "node.pseudonym_key_made",
             "node.started",
             "node.stopped",
             "node.started"

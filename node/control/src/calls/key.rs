@@ -20,7 +20,7 @@ pub struct KeyRotate {
 /// Takes all trust from the present keys, makes new ones and stops the node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyRevoke {
-    /// Why, for the ledger.
+    /// Why, in words: the ledger commits to them, and they stay on this node.
     pub reason: String,
 }
 

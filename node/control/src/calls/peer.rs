@@ -54,7 +54,7 @@ pub struct PeerRemove {
 pub struct PeerRevoke {
     /// Party code of the peer.
     pub peer: String,
-    /// Why, for the ledger.
+    /// Why, in words: the ledger commits to them, and they stay on this node.
     pub reason: String,
 }
 

@@ -49,9 +49,21 @@ pub struct ReviewRelease {
 pub struct ReviewRefuse {
     /// Id of the hit.
     pub hit: String,
-    /// Reason code, for the ledger.
+    /// Reason code, for the ledger: one of [`REFUSAL_REASONS`].
     pub reason: String,
 }
+
+/// Why a hit may be refused. A closed list: the code stands in the ledger, where no words of a person may.
+pub const REFUSAL_REASONS: [&str; 8] = [
+    "not-the-same-person",
+    "insufficient-evidence",
+    "no-legal-basis",
+    "person-at-risk",
+    "protected-source",
+    "ongoing-operation",
+    "excluded-category",
+    "other",
+];
 
 calls! {
     "review/inbox" [Authoriser, Auditor] ReviewInbox -> Vec<InboxEntry>;

@@ -6,8 +6,9 @@ use mandorla_linkage::{Field, grade};
 use mandorla_protocol::requester::{AwaitingAnswers, ReceiptedAnswer};
 use mandorla_protocol::{
     Digest, Fact, Message, OpenedItem, PeerFault, Quarantine, Receipt, Refusal, Terms,
-    answer_bytes, encode,
+    answer_bytes, encode, receipt_digest,
 };
+use mandorla_store::LedgerEvent;
 use mandorla_transport::Connection;
 use tokio::time::sleep;
 
@@ -26,6 +27,9 @@ use crate::rounds::files::HitKeyFile;
 use crate::rounds::rules::Ruled;
 use crate::rounds::update::update;
 use crate::rounds::{clean_up, hit_id, pair, ruled_of, signer_of};
+
+/// Why an item is set aside: a code for the ledger, and words for people here.
+type SetAside = (&'static str, String);
 
 /// How long after the close an answer that cannot be opened is tried again.
 const GIVE_UP_S: u64 = 86_400;
@@ -168,7 +172,8 @@ async fn deliver(
         } else {
             Event::ReceiptTooLate
         })
-        .detail("slot", slot);
+        .detail("slot", slot)
+        .detail("receipt_digest", receipt_digest(&receipt).to_string());
     update::<RoundError>(
         node,
         &record.id,
@@ -231,6 +236,8 @@ fn store_answer(
                 digest: Digest32(digest),
                 ledger_commitment: Digest32(commitment.digest),
                 ledger_salt: hex::encode(commitment.salt),
+                ledger_size: Some(commitment.size),
+                served_at: None,
                 receipt: Some(hex::encode(encode(receipt))),
                 delivered: false,
                 opened: false,
@@ -261,7 +268,7 @@ fn open(
     let rules = ruled.agreement.linkage_rules();
     let now = node.clock.now_s();
     let mut hits = Vec::new();
-    let mut aside = Vec::new();
+    let mut aside: Vec<SetAside> = Vec::new();
     for outcome in receipted.open(&terms, &release_key, &keys) {
         match outcome {
             Ok(item) => match accept_item(node, record, &ruled, &keys, &item, &hits)? {
@@ -291,17 +298,26 @@ fn open(
                 }
                 Err(why) => aside.push(why),
             },
-            Err((place, quarantine)) => aside.push(set_aside(place, quarantine)),
+            Err((place, quarantine)) => {
+                aside.push((code_of(quarantine), format!("place {place}: {quarantine}")));
+            }
         }
     }
     // A file that cannot be read is this node's trouble, not the peer's: the answer stays closed until it can.
     if let Some(error) = keys.take_error() {
         return Err(error.into());
     }
+    // The codes alone: what the peer sent may hold any words.
+    let codes: Vec<&str> = aside.iter().map(|(code, _)| *code).collect();
     let event = node
         .event(Event::AnswerOpened)
+        .detail("slot", slot)
         .detail("released", hits.len())
-        .detail("set_aside", aside.clone());
+        .detail("set_aside", codes);
+    let received: Vec<LedgerEvent> = hits
+        .iter()
+        .map(|hit| item_received(node, record, &ruled, slot, hit))
+        .collect();
     update::<RoundError>(
         node,
         &record.id,
@@ -310,6 +326,9 @@ fn open(
         |tx, record| {
             for hit in &hits {
                 tx.put(RELEASED, hit.id.as_str(), hit)?;
+            }
+            for event in received {
+                tx.append_ledger(event)?;
             }
             let opened = AnswerRecord {
                 opened: true,
@@ -322,7 +341,11 @@ fn open(
                 format!(
                     "{} items of the answer were set aside: {}",
                     aside.len(),
-                    aside.join("; ")
+                    aside
+                        .iter()
+                        .map(|(_, words)| words.as_str())
+                        .collect::<Vec<_>>()
+                        .join("; ")
                 )
             };
             Ok(())
@@ -340,12 +363,15 @@ fn accept_item(
     keys: &HitKeyFile,
     item: &OpenedItem,
     before: &[ReleasedRecord],
-) -> Result<Result<(u64, String), String>, RoundError> {
+) -> Result<Result<(u64, String), SetAside>, RoundError> {
     let id = hit_id(item.item_id);
     if before.iter().any(|hit| hit.id == id)
         || node.store.read()?.find(RELEASED, id.as_str())?.is_some()
     {
-        return Ok(Err(format!("item {id} was released before")));
+        return Ok(Err((
+            "released-before",
+            format!("item {id} was released before"),
+        )));
     }
     let direction = ruled
         .agreement
@@ -366,8 +392,9 @@ fn accept_item(
         })
     };
     if let Some(other) = named.iter().find(|name| !agreed(name)) {
-        return Ok(Err(format!(
-            "item {id} holds a field that the agreement does not disclose: {other:?}"
+        return Ok(Err((
+            "field-not-agreed",
+            format!("item {id} holds a field that the agreement does not disclose: {other:?}"),
         )));
     }
     let rules = ruled.agreement.linkage_rules().match_key_rules();
@@ -382,21 +409,65 @@ fn accept_item(
                 .all(|field| named.contains(&field.to_string().as_str()))
         });
     if !complete {
-        return Ok(Err(format!(
-            "item {id} names a match key without its fields"
+        return Ok(Err((
+            "match-key-without-fields",
+            format!("item {id} names a match key without its fields"),
         )));
     }
     let Some(index) = keys.subject(item.subject_number) else {
-        return Ok(Err(format!(
-            "item {id} names a subject that was not asked about"
+        return Ok(Err((
+            "subject-not-asked-about",
+            format!("item {id} names a subject that was not asked about"),
         )));
     };
     let subject = subject(node, record.generation, index.into())?.ok_or_else(damaged)?;
     Ok(Ok((index.into(), subject.reference)))
 }
 
-fn set_aside(place: u16, quarantine: Quarantine) -> String {
-    format!("place {place}: {quarantine}")
+fn code_of(quarantine: Quarantine) -> &'static str {
+    match quarantine {
+        Quarantine::Malformed => "malformed",
+        Quarantine::Signature => "signature",
+        Quarantine::Proof(_) => "proof",
+        Quarantine::Package => "package",
+    }
+}
+
+/// What the ledger says of an item that a peer released to us: whose it is by pseudonym, which fields by name.
+fn item_received(
+    node: &Node,
+    record: &RoundRecord,
+    ruled: &Ruled,
+    slot: u8,
+    hit: &ReleasedRecord,
+) -> LedgerEvent {
+    let rules = ruled.agreement.linkage_rules();
+    let keys: Vec<String> = (0..32_u8)
+        .filter(|key_type| hit.proven_types & 1 << key_type != 0)
+        .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.clone()))
+        .collect();
+    let fields: Vec<String> = hit.fields.iter().map(|(field, _)| field.clone()).collect();
+    let agreed_code = &ruled.agreement.terms().handling.default_code;
+    node.event(Event::ItemReceived)
+        .agreement(record.agreement_ref())
+        .round(record.id.clone())
+        .detail("peer", record.peer.clone())
+        .detail("slot", slot)
+        .detail("hit", hit.id.clone())
+        .detail(
+            "subject",
+            node.pseudonyms.of(&record.dataset, &hit.own_reference),
+        )
+        .detail("match_keys", keys)
+        .detail("grade", hit.grade.clone())
+        .detail("fields", fields)
+        // The peer chooses the text: only that it is the agreed one is said.
+        .detail("handling_as_agreed", hit.handling == *agreed_code)
+        .detail("handling", agreed_code.clone())
+        .detail(
+            "retention_days",
+            ruled.agreement.terms().retention.disclosed_days,
+        )
 }
 
 /// The round is over by its terms: hit keys and numbers are erased.

@@ -19,6 +19,7 @@ use super::derive::derive_question;
 use super::{RETRY_FIRST, RETRY_MAX, connect, count_bytes, damaged};
 use crate::control_stream::{ControlError, ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
+use crate::justification::justified;
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::quota;
@@ -152,6 +153,8 @@ fn charge(
         .detail("wire_id", terms.round_id().to_string())
         .detail("evaluations", terms.evaluations());
     let event = with_excluded(event, index);
+    let case = record.case_reference.as_deref();
+    let event = justified(event, &ruled.agreement, node.code(), case);
     update::<RoundError>(
         node,
         &record.id,

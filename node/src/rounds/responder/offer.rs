@@ -13,6 +13,7 @@ use super::exporter;
 use crate::agreements::find_by_hash;
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
+use crate::justification::justified;
 use crate::node::Node;
 use crate::records::dataset::{DATASETS, DatasetRecord};
 use crate::records::peer::PeerRecord;
@@ -116,6 +117,13 @@ fn internal(error: &dyn std::fmt::Display) -> Refused {
 /// Everything that agreement and local policy say before any work is done.
 fn admit(node: &Node, peer: &PeerRecord, offer: &Offer) -> Result<(Ruled, DatasetRecord), Refused> {
     let policy = &node.config.policy;
+    let unreconciled = node
+        .store
+        .read()
+        .and_then(|tx| pair::must_be_reconciled(&tx, &peer.code));
+    if unreconciled.map_err(|error| internal(&error))? {
+        return Err((Refusal::Busy, Broken::new("reconcile", "pair log")));
+    }
     let (agreement, state) = find_by_hash(node, &offer.agreement.0).ok_or_else(|| {
         (
             Refusal::UnknownAgreement,
@@ -258,8 +266,10 @@ fn store(
         .event(Event::RoundTerms)
         .by(peer.code.clone(), "peer")
         .detail("wire_id", wire.clone())
-        .detail("evaluations", terms.evaluations());
+        .detail("evaluations", terms.evaluations())
+        .detail("dataset", dataset.name.clone());
     let event = with_excluded(event, index);
+    let event = justified(event, &ruled.agreement, node.code(), None);
     let runs_dir = node.store.runs_dir();
     Ok(create(node, "Q", record, event, |tx, record| {
         seeds::write(&runs_dir, &record.id, blinding.record())?;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{damaged, end_if_culprit};
 use crate::control_stream::{ControlStream, REPLY_TIMEOUT};
 use crate::events::Event;
+use crate::justification::justified;
 use crate::node::Node;
 use crate::peers;
 use crate::records::round::{RoundRecord, RoundState};
@@ -85,8 +86,9 @@ async fn take(
         .event(Event::QuestionReceived)
         .by(record.peer.clone(), "peer")
         .detail("question_root", question.root().to_string())
-        .detail("case_reference", questioned.case_reference())
         .detail("t0", now);
+    let case = questioned.case_reference();
+    let event = justified(event, &ruled.agreement, node.code(), Some(case));
     let root = evaluated.evaluation_root();
     update::<RoundError>(
         node,

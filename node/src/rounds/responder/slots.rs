@@ -6,19 +6,22 @@ use std::time::Duration;
 use mandorla_protocol::responder::{Questioned, SlotState};
 use mandorla_protocol::{
     Answer, CLOCK_SKEW_MAX_S, Fact, Message, PeerFault, Receipt, Refusal, ReleasedItem, encode,
+    receipt_digest,
 };
-use mandorla_store::{StoreError, WriteTx};
+use mandorla_store::{LedgerEvent, StoreError, WriteTx};
 use tokio::time::sleep;
 
 use super::{damaged, evaluate};
 use crate::control_stream::ControlStream;
 use crate::events::Event;
 use crate::node::Node;
+use crate::records::disclosure::DISCLOSURES;
 use crate::records::hit::{DecisionRecord, HIT_ROUNDS, HITS};
 use crate::records::round::{ANSWERS, AnswerRecord, Digest32, RoundRecord, RoundState};
+use crate::review::disclosed::earlier;
 use crate::rounds::commitment::commit_to_ledger;
 use crate::rounds::error::RoundError;
-use crate::rounds::update::{find, update};
+use crate::rounds::update::{find, update, update_saying};
 use crate::rounds::{clean_up, pair, signer_of};
 
 /// The store may be full or busy for a while; a slot is not missed by a second.
@@ -123,9 +126,8 @@ fn freeze(
 ) -> Result<(), RoundError> {
     let cutoff = questioned.cutoff(slot);
     let commitment = commit_to_ledger(node)?;
-    let event = node.event(Event::AnswerFrozen).detail("slot", slot);
     let from = [RoundState::Questioned, RoundState::Matched];
-    let frozen = update::<RoundError>(node, &record.id, &from, event, |tx, record| {
+    let frozen = update_saying::<RoundError>(node, &record.id, &from, |tx, record| {
         // What was frozen stays: a peer may have it already.
         if tx
             .find(ANSWERS, (record.id.as_str(), u64::from(slot)))?
@@ -135,11 +137,13 @@ fn freeze(
         }
         let range = (record.id.as_str(), "")..=(record.id.as_str(), "~");
         let mut items = Vec::new();
+        let mut leaving = Vec::new();
         let last = slot + 1 == questioned.terms().slots();
         for ((_, id), mut hit) in tx.scan(HITS, range)? {
             if let Some(decision) = &hit.decision {
                 if decision.slot == Some(slot) && decision.at < cutoff {
                     items.push(released_item(slot, decision)?);
+                    leaving.push((hit.id.clone(), hit.own_reference.clone()));
                 }
             } else if last {
                 hit.decision = Some(expired(node.clock.now_s()));
@@ -153,6 +157,8 @@ fn freeze(
             digest: Digest32(answer.digest()),
             ledger_commitment: Digest32(commitment.digest),
             ledger_salt: hex::encode(commitment.salt),
+            ledger_size: Some(commitment.size),
+            served_at: None,
             receipt: None,
             delivered: false,
             opened: false,
@@ -163,12 +169,50 @@ fn freeze(
             slot,
             digest: answer.digest(),
         };
-        Ok(pair::add_fact(tx, record, questioned.terms(), &fact)?)
+        pair::add_fact(tx, record, questioned.terms(), &fact)?;
+        let digest = answer.digest().to_string();
+        for (hit, reference) in &leaving {
+            let subject = node.pseudonyms.of(&record.dataset, reference);
+            let disclosed = item_disclosed(node, tx, record, slot, hit, &subject)?;
+            tx.append_ledger(disclosed.detail("answer_digest", digest.clone()))?;
+        }
+        Ok(node
+            .event(Event::AnswerFrozen)
+            .detail("slot", slot)
+            .detail("items", leaving.len())
+            .detail("answer_digest", digest)
+            .detail("asked_at", questioned.t0())
+            .detail(
+                "due_at",
+                questioned.terms().slot_time(questioned.t0(), slot),
+            ))
     });
     match frozen {
         Ok(_) | Err(RoundError::Void) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// The ledger's line for one item of a frozen answer: from here on it leaves.
+fn item_disclosed(
+    node: &Node,
+    tx: &WriteTx<'_>,
+    record: &RoundRecord,
+    slot: u8,
+    hit: &str,
+    subject: &str,
+) -> Result<LedgerEvent, RoundError> {
+    let key = (subject, hit);
+    let mut disclosure = tx.find(DISCLOSURES, key)?.ok_or_else(damaged)?;
+    disclosure.frozen_in = Some(slot);
+    tx.put(DISCLOSURES, key, &disclosure)?;
+    let earlier = earlier(tx, subject, hit)?;
+    let mut event = node
+        .event(Event::ItemDisclosed)
+        .agreement(record.agreement_ref())
+        .round(record.id.clone());
+    event.detail.extend(disclosure.detail);
+    Ok(event.detail("earlier_disclosures", earlier))
 }
 
 fn released_item(slot: u8, decision: &DecisionRecord) -> Result<ReleasedItem, RoundError> {
@@ -212,12 +256,45 @@ pub(super) async fn serve_answer(
         freeze(node, record, &questioned, slot)?;
     }
     let answer = stored(node, record, &questioned, slot)?;
+    note_served(node, record, &questioned, slot, &answer)?;
     stream
         .send(&Message::Answer {
             bytes: answer.bytes().len() as u64,
         })
         .await?;
     Ok(stream.send_raw(answer.bytes()).await?)
+}
+
+/// The first time that an answer is asked for is recorded before its first byte leaves.
+fn note_served(
+    node: &Node,
+    record: &RoundRecord,
+    questioned: &Questioned,
+    slot: u8,
+    answer: &Answer,
+) -> Result<(), RoundError> {
+    let now = node.clock.now_s();
+    let event = node
+        .event(Event::AnswerServed)
+        .detail("peer", record.peer.clone())
+        .detail("slot", slot)
+        .detail("answer_digest", answer.digest().to_string())
+        .detail("asked_at", questioned.t0())
+        .detail("sent_at", now);
+    let from = [RoundState::Questioned, RoundState::Matched];
+    let noted = update::<RoundError>(node, &record.id, &from, event, |tx, record| {
+        let key = (record.id.as_str(), u64::from(slot));
+        let mut stored = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
+        if stored.served_at.is_some() {
+            return Err(RoundError::Void);
+        }
+        stored.served_at = Some(now);
+        Ok(tx.put(ANSWERS, key, &stored)?)
+    });
+    match noted {
+        Ok(_) | Err(RoundError::Void) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn stored(
@@ -255,25 +332,29 @@ pub(super) async fn take_receipt(
         .event(Event::ReceiptReceived)
         .by(record.peer.clone(), "peer")
         .detail("slot", receipt.slot)
-        .detail("answer_digest", receipt.answer_digest.to_string());
-    update::<RoundError>(
+        .detail("answer_digest", receipt.answer_digest.to_string())
+        .detail("receipt", hex::encode(encode(receipt)))
+        .detail("receipt_digest", receipt_digest(receipt).to_string())
+        .detail("asked_at", questioned.t0())
+        .detail("acknowledged_at", node.clock.now_s());
+    update_saying::<RoundError>(
         node,
         &record.id,
         &[RoundState::Questioned, RoundState::Matched],
-        event,
         |tx, record| {
             let key = (record.id.as_str(), u64::from(receipt.slot));
             let mut answer = tx.find(ANSWERS, key)?.ok_or_else(damaged)?;
             let given = hex::encode(encode(receipt));
+            let event = event.detail("sent_at", answer.served_at);
             match &answer.receipt {
-                Some(known) if *known == given => return Ok(()),
+                Some(known) if *known == given => return Ok(event.detail("again", true)),
                 Some(_) => return Err(PeerFault::Answer(receipt.slot).into()),
                 None => answer.receipt = Some(given),
             }
             tx.put(ANSWERS, key, &answer)?;
             let fact = Fact::Receipt(receipt.clone());
             pair::add_fact(tx, record, questioned.terms(), &fact)?;
-            Ok(())
+            Ok(event)
         },
     )?;
     Ok(stream
