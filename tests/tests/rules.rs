@@ -191,3 +191,49 @@ async fn a_release_waits_for_the_second_officer_where_the_agreement_says_so() {
     assert_eq!(done.decision, "released");
     assert_eq!(agencies.answer(&asked).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nodes_own_policy_keeps_fields_and_places_back_whatever_was_agreed() {
+    let deal = deal(&[]);
+    let mut agencies = Agencies::two().await.unwrap();
+    let numbers = [("AB1", "GB"), ("AB2", "GB"), ("AB3", "RS")];
+    let lists = [list("a", &numbers), list("k", &numbers)];
+    agencies
+        .prepare(&deal, [&lists[0], &lists[1]])
+        .await
+        .unwrap();
+    let responder = agencies.world.node_mut(1);
+    responder.stop().await;
+    let path = responder.data_dir().join("node.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let narrower = "[policy]\nforbidden_fields = [\"case_ref\"]\nmax_release = 1\n";
+    std::fs::write(&path, config.replace("[policy]\n", narrower)).unwrap();
+    responder.restart().await.unwrap();
+
+    let asked = agencies.ask(&deal).await.unwrap();
+    let waiting = agencies.waiting(&asked).await.unwrap();
+    assert_eq!(waiting.len(), 3);
+    let page = agencies.page(&waiting[0].item).await.unwrap();
+    assert!(page.forbidden.contains(&"case_ref".to_owned()));
+    let leaves: Vec<&str> = page
+        .would_leave
+        .iter()
+        .map(|field| field.field.as_str())
+        .collect();
+    assert_eq!(leaves, ["national_id"]);
+    agencies.release(&waiting[0].item, &[]).await.unwrap();
+    let second = agencies.release(&waiting[1].item, &[]).await.unwrap_err();
+    assert_eq!(second.code, ErrorCode::NoPlace);
+    assert!(second.message.contains("policy.max_release"), "{second}");
+
+    let hits = agencies.answer(&asked).await.unwrap();
+    let [hit] = hits.as_slice() else {
+        panic!("{} hits", hits.len());
+    };
+    let released: Vec<&str> = hit
+        .released
+        .iter()
+        .map(|field| field.field.as_str())
+        .collect();
+    assert_eq!(released, ["national_id"]);
+}
