@@ -150,7 +150,14 @@ impl Node {
             let event = node
                 .event(Event::PseudonymKeyMade)
                 .detail("check_value", node.pseudonyms.check_value());
-            node.store.write(|tx| tx.append_ledger(event))?;
+            let entry = node.store.write(|tx| tx.append_ledger(event))?;
+            // The first start makes it, right after the store.
+            if entry > 1 {
+                tracing::warn!(
+                    "pseudonym.key was gone and was made anew: the ledger names the same person differently from now on; \
+                     to undo it, stop the node and put back the one that `mandorla backup restore` writes to another directory"
+                );
+            }
         }
         peers::refresh(&node)?;
         datasets::sweep(&node)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::harness::{Daemon, made, ran, refused, stderr, stdout};
+use super::harness::{Daemon, audit_log, made, ran, refused, stderr, stdout, with_auditor};
 
 const MAP: &str = r#"
 date_format = "%Y-%m-%d"
@@ -120,6 +120,7 @@ fn bad_files() -> Vec<(
 #[test]
 fn a_file_that_is_no_list_is_refused_with_the_next_command_and_the_old_list_stays() {
     let (dir, node) = made();
+    with_auditor(&node);
     let _daemon = Daemon::start(&node);
     let map = dir.path().join("map.toml");
     std::fs::write(&map, MAP).unwrap();
@@ -132,7 +133,7 @@ fn a_file_that_is_no_list_is_refused_with_the_next_command_and_the_old_list_stay
     let loaded = load(&good, &map);
     assert!(loaded.status.success(), "{}", stderr(&loaded));
     let before = stdout(&ran(&node, &["dataset", "show", "watch"]));
-    let entries = stdout(&ran(&node, &["audit", "log"]));
+    let entries = audit_log(&node);
 
     for (name, bytes, code, says, hint) in bad_files() {
         let path = dir.path().join(name);
@@ -166,7 +167,7 @@ fn a_file_that_is_no_list_is_refused_with_the_next_command_and_the_old_list_stay
     );
 
     assert_eq!(stdout(&ran(&node, &["dataset", "show", "watch"])), before);
-    assert_eq!(stdout(&ran(&node, &["audit", "log"])), entries);
+    assert_eq!(audit_log(&node), entries);
     let status = ran(&node, &["node", "health"]);
     assert!(status.status.success(), "{}", stderr(&status));
 }

@@ -3,7 +3,10 @@
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::harness::{Daemon, init, made, made_with, program, ran, refused, stderr, stdout};
+use super::harness::{
+    Daemon, audit_log, init, made, made_with, mandorla, program, ran, refused, stderr, stdout,
+    with_auditor,
+};
 
 #[test]
 fn a_data_directory_that_cannot_be_made_leaves_nothing_behind() {
@@ -113,4 +116,22 @@ fn a_data_directory_of_another_account_is_not_used() {
     };
     refused(&start, 1, "M-115", &node.display().to_string(), fix);
     assert!(!node.join("control.sock").exists());
+}
+
+#[test]
+fn a_lost_pseudonym_key_is_made_anew_and_the_ledger_says_so() {
+    let (_dir, node) = made();
+    with_auditor(&node);
+    let made_entries = || audit_log(&node).matches("node.pseudonym_key_made").count();
+    let first = Daemon::start(&node);
+    assert_eq!(made_entries(), 1);
+    drop(first);
+    std::fs::remove_file(node.join("pseudonym.key")).unwrap();
+    let log = node.join("log");
+    let mut start = mandorla(&node, &["node", "run"]);
+    start.stderr(std::fs::File::create(&log).unwrap());
+    let _daemon = Daemon::start_by(start, &node);
+    assert_eq!(made_entries(), 2);
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("pseudonym.key was gone"), "{said}");
 }

@@ -80,6 +80,21 @@ pub(crate) fn refused(output: &Output, exit: i32, code: &str, says: &str, hint: 
     assert!(next.contains(hint), "{error}");
 }
 
+/// Gives a node that does not run yet the auditor `dora`.
+pub(crate) fn with_auditor(node: &Path) {
+    let path = node.join("node.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let user = "\n[[user]]\nname = \"dora\"\nroles = [\"auditor\"]\n";
+    std::fs::write(&path, config + user).unwrap();
+}
+
+/// The ledger of a running node that [has an auditor](with_auditor), as JSON.
+pub(crate) fn audit_log(node: &Path) -> String {
+    let log = ran(node, &["--user", "dora", "audit", "log", "--json"]);
+    assert!(log.status.success(), "{}", stderr(&log));
+    stdout(&log)
+}
+
 /// A daemon that is ended with the test.
 pub(crate) struct Daemon(pub(crate) Child);
 
@@ -90,15 +105,13 @@ impl Daemon {
 
     pub(crate) fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
         let arguments = [&["node", "run"][..], flags].concat();
-        Self::start_by(mandorla(data_dir, &arguments), data_dir)
+        let mut command = mandorla(data_dir, &arguments);
+        command.stderr(Stdio::null());
+        Self::start_by(command, data_dir)
     }
 
     pub(crate) fn start_by(mut command: Command, data_dir: &Path) -> Self {
-        let child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
         let daemon = Self(child);
         let deadline = Instant::now() + READY_WITHIN;
         while !ran(data_dir, &["status"]).status.success() {
