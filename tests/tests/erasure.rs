@@ -327,7 +327,7 @@ async fn decide(line: &Line, asked: &Asked) -> BTreeSet<String> {
 async fn a_match_leaves_hits_alone_and_a_close_only_what_was_released() {
     let mut line = Line::two().await.unwrap();
     let deal = Deal {
-        slots_s: vec![5],
+        slots_s: vec![20],
         fetch_window_s: 4,
         ..numbers_deal()
     };
