@@ -22,8 +22,9 @@ use std::collections::BTreeSet;
 use mandorla_protocol::requester::PendingQuestion;
 use mandorla_protocol::responder::Evaluated;
 use mandorla_protocol::{
-    CHUNK_HEADER_BYTES, CLOCK_SKEW_MAX_S, LocalFault, Message, NodeSigner, PAYLOAD_BYTES,
-    PeerFault, ProtocolError, Quarantine, QuestionApproval, QuestionFault, ReleaseSigner, chunks,
+    AgreedKey, CHUNK_HEADER_BYTES, CLOCK_SKEW_MAX_S, LocalFault, Message, NodeSigner,
+    PAYLOAD_BYTES, PeerFault, ProtocolError, Quarantine, QuestionApproval, QuestionFault,
+    ReleaseSigner, chunks,
 };
 use world::{Decision, Entry, How, Parties, Plan, Subject, World, subject};
 
@@ -303,14 +304,62 @@ fn the_same_question_asked_twice_has_nothing_in_common_but_what_the_responder_ho
     assert_ne!(terms.round_id(), other.awaiting.terms().round_id());
 
     // What is the same: its own subjects, by which keys, and which keys that number has.
-    let held = |report: &world::Report| -> Vec<_> {
-        let pairs = report.outcome.pairs.iter();
-        pairs
-            .map(|pair| (pair.own_subject, pair.agreed.clone(), pair.peer_key_types))
-            .collect()
-    };
     assert_eq!(held(&one), held(&other));
     assert!(!held(&one).is_empty());
+}
+
+/// What the responder learns of the hits: its own subject, by which keys, and which types that peer subject has.
+fn held(report: &world::Report) -> Vec<(u32, Vec<AgreedKey>, u32)> {
+    let pairs = report.outcome.pairs.iter();
+    pairs
+        .map(|pair| (pair.own_subject, pair.agreed.clone(), pair.peer_key_types))
+        .collect()
+}
+
+#[test]
+fn how_many_keys_other_subjects_have_and_which_they_share_is_not_seen() {
+    let each = |keys: fn(usize) -> Subject| (0..6).map(keys).collect::<Vec<_>>();
+    let others = [
+        each(|n| subject(&[(0, &format!("Q{n}")), (1, &format!("NO {n} 1990"))])),
+        each(|n| {
+            subject(&[
+                (0, &format!("Q{n}")),
+                (1, &format!("NO {n}")),
+                (2, &format!("PL {n}")),
+            ])
+        }),
+        each(|_| subject(&[(0, "Q"), (1, "ONE NAME 1990")])),
+        each(|n| subject(&[(0, &format!("Q{n}")), (2, &format!("PLATE {}", n / 3))])),
+    ];
+    let played = others.map(|others| {
+        let mut world = World::new(Plan::new(11, [people(3..6), others].concat(), people(3..9)));
+        let report = world.run().unwrap();
+        (world, report)
+    });
+    let shape = |world: &World| -> Vec<_> {
+        let received = world.responder.journal.iter();
+        let received = received.filter(|entry| entry.how == How::Received);
+        received
+            .map(|entry| (entry.at, entry.name.clone(), entry.bytes.len()))
+            .collect()
+    };
+    let (first, report) = &played[0];
+    let terms = report.awaiting.terms();
+    let (cell_bytes, tag_bytes) = (terms.cell_bytes(), terms.cell_bytes() - PAYLOAD_BYTES);
+    for (world, other) in &played {
+        assert_eq!(shape(world), shape(first));
+        assert_eq!(held(other), held(report));
+        assert_eq!(held(other).len(), 3);
+        // Nothing stands twice, though all six share their keys in one world.
+        let cells = world.received_cells.len() / cell_bytes;
+        assert_eq!(
+            pieces(&world.received_cells, cell_bytes, tag_bytes).len(),
+            cells
+        );
+        let payloads = world.received_cells.chunks_exact(cell_bytes);
+        let payloads: BTreeSet<_> = payloads.map(|cell| &cell[tag_bytes..]).collect();
+        assert_eq!(payloads.len(), cells);
+    }
 }
 
 #[test]
