@@ -190,9 +190,15 @@ fn failed(peer: &str, error: &RoundError) -> ApiError {
             ErrorCode::PeerUnreachable,
             format!("mandorla peer ping {peer}"),
         ),
-        RoundError::Quiet | RoundError::Refused(_) => (
+        RoundError::Quiet => (
             ErrorCode::PeerRefused,
             format!("mandorla audit reconcile --with {peer}, some minutes later"),
+        ),
+        RoundError::Refused(_) => (
+            ErrorCode::PeerRefused,
+            format!(
+                "if {peer} was restored from a backup too, it reconciles first; then: mandorla audit reconcile --with {peer}"
+            ),
         ),
         RoundError::Protocol(_) => (
             ErrorCode::PeerMisbehaved,

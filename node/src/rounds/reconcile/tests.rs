@@ -262,6 +262,28 @@ async fn a_restored_responder_takes_over_too_and_an_equal_copy_only_loses_its_ma
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_restored_nodes_reconcile_one_after_the_other() {
+    let world = World::new();
+    world.both(&facts(0..3), &facts(0..3));
+    for (node, name) in [(&world.uk, AT_UK), (&world.rs, AT_RS)] {
+        pend(node, name, 5);
+        mark_restored(node, name);
+    }
+    // What waits cannot be settled with a copy that nobody has compared yet.
+    let refused = reconcile(&world.uk, &auditor(), ROLES, "RS").await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::PeerRefused);
+    assert!(refused.hint.unwrap().contains("it reconciles first"));
+    assert_eq!(world.from(&world.rs).await.logs[1].outcome, "in step");
+    let report = world.from(&world.uk).await;
+    assert_eq!(report.logs[0].outcome, "in step");
+    assert_eq!((report.logs[0].own_facts, report.logs[0].pending), (4, 0));
+    for (node, peer) in [(&world.uk, "RS"), (&world.rs, "UK")] {
+        assert!(!pair::must_be_reconciled(&node.store.read().unwrap(), peer).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_copy_that_is_no_beginning_of_the_peers_keeps_its_mark() {
     let world = World::new();
     let mut forked = facts(0..2);
