@@ -186,3 +186,14 @@ pub fn match_key(
         bits: Some(KEY_BITS),
     }
 }
+
+/// Of the number of an identity card, as it is written: alone a hit.
+pub fn number_key() -> MatchKeyRule {
+    match_key(
+        "number",
+        &[Field::NationalId],
+        Transforms::default(),
+        Strength::Strong,
+        true,
+    )
+}

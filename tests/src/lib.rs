@@ -25,7 +25,7 @@ mod relay;
 mod search;
 
 pub use agencies::{Agencies, Asked, BOTH_ROLES, CASE, STEP_WITHIN};
-pub use agreement::{Deal, PURPOSE, match_key};
+pub use agreement::{Deal, PURPOSE, match_key, number_key};
 pub use binary::program;
 pub use line::{
     Line, entries, evaluated, follow, is_the_join, logs_agree, numbered, numbers_deal, propose,

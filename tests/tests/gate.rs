@@ -7,9 +7,9 @@ use mandorla_control::{
     AgreementSuspend, ApiError, ErrorCode, PeerList, ReviewApprove, ReviewDecline, RoundList,
     RoundPlan, RoundPropose, RoundRequest, RoundShow, RoundView, SuspensionCode,
 };
-use mandorla_linkage::{Field, Strength, Subject, Transforms};
+use mandorla_linkage::{Field, Subject};
 use mandorla_tests::{
-    Agencies, BOTH_ROLES, Deal, List, STEP_WITHIN, files_named, match_key, program,
+    Agencies, BOTH_ROLES, Deal, List, STEP_WITHIN, files_named, number_key, program,
 };
 
 mod gate {
@@ -17,15 +17,8 @@ mod gate {
 }
 
 fn deal() -> Deal {
-    let key = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     Deal {
-        match_keys: vec![key],
+        match_keys: vec![number_key()],
         fields_on_match: vec![Field::CaseRef, Field::NationalId],
         ..Deal::default()
     }

@@ -12,8 +12,8 @@ use mandorla_cli::world::NodeProcess;
 use mandorla_control::{
     AuditEraseReason, AuditLog, AuditReason, AuditReconcile, AuditVerify, RoundView,
 };
-use mandorla_linkage::{Field, Strength, Subject, Transforms};
-use mandorla_tests::{Agencies, Asked, Deal, List, STEP_WITHIN, match_key, program};
+use mandorla_linkage::{Field, Subject};
+use mandorla_tests::{Agencies, Asked, Deal, List, STEP_WITHIN, number_key, program};
 use redb::{Builder, ReadableDatabase as _, TableDefinition};
 use serde_json::Value;
 
@@ -53,15 +53,8 @@ const DIGESTS: [&str; 19] = [
 ];
 
 fn deal() -> Deal {
-    let key = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     Deal {
-        match_keys: vec![key],
+        match_keys: vec![number_key()],
         fields_on_match: vec![
             Field::CaseRef,
             Field::NationalId,

@@ -4,19 +4,12 @@ use mandorla_control::{
     AgreementExport, AgreementImport, AgreementPropose, AgreementSign, ApiError, ErrorCode,
     ReviewRelease, RoundPlan, RoundPropose, RoundView,
 };
-use mandorla_linkage::{Field, Strength, Subject, Transforms};
-use mandorla_tests::{Agencies, Deal, List, STEP_WITHIN, entries, match_key};
+use mandorla_linkage::{Field, Subject};
+use mandorla_tests::{Agencies, Deal, List, STEP_WITHIN, entries, number_key};
 
 fn deal(edits: &[(&'static str, &'static str)]) -> Deal {
-    let key = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     Deal {
-        match_keys: vec![key],
+        match_keys: vec![number_key()],
         fields_on_match: vec![Field::CaseRef, Field::NationalId],
         edits: edits.to_vec(),
         ..Deal::default()

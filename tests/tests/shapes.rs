@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mandorla_control::{ErrorCode, RoundPropose};
 use mandorla_linkage::{Field, Strength, Subject, Transform, Transforms};
-use mandorla_tests::{Agencies, Deal, List, expected, found, match_key};
+use mandorla_tests::{Agencies, Deal, List, expected, found, match_key, number_key};
 use tokio::task::JoinSet;
 
 mod shapes {
@@ -87,15 +87,8 @@ async fn all_hold(cases: Vec<Case>) -> Vec<usize> {
 }
 
 fn by_number() -> Deal {
-    let key = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     Deal {
-        match_keys: vec![key],
+        match_keys: vec![number_key()],
         fields_on_match: vec![Field::CaseRef, Field::NationalId],
         min_set: 0,
         ..Deal::default()

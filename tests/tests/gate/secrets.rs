@@ -5,7 +5,7 @@
 
 use mandorla_cli::world::value_of;
 use mandorla_linkage::{Field, Strength, Subject, Transform, Transforms};
-use mandorla_tests::{Agencies, Asked, CASE, Deal, List, Traces, match_key};
+use mandorla_tests::{Agencies, Asked, CASE, Deal, List, Traces, match_key, number_key};
 
 /// Of the responder, in hits that are refused, undecided, and in nobody's question; also in the references.
 const UNRELEASED: [&str; 3] = ["QZREFUSEDQZ", "QZUNDECIDEDQZ", "QZLONELYQZ"];
@@ -17,13 +17,6 @@ const RELEASED: &str = "QZRELEASEDQZ";
 const ASKED: [&str; 5] = ["QVONEQV", "QVTWOQV", "QVTHREEQV", "QVFOURQV", "QVLONELYQV"];
 
 fn deal() -> Deal {
-    let number = match_key(
-        "number",
-        &[Field::NationalId],
-        Transforms::default(),
-        Strength::Strong,
-        true,
-    );
     let document = match_key(
         "document",
         &[Field::DocumentNumber],
@@ -32,7 +25,7 @@ fn deal() -> Deal {
         true,
     );
     Deal {
-        match_keys: vec![number, document],
+        match_keys: vec![number_key(), document],
         slots_s: vec![8],
         fields_on_match: vec![
             Field::CaseRef,
