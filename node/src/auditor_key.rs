@@ -1,13 +1,14 @@
 //! The auditor's private key on its way: `init` writes it once, the auditor takes it away, the node never reads it.
 
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::private_file;
 use crate::sealing::AuditorKey;
 
 /// File name in the data directory, until the auditor has it.
@@ -63,18 +64,9 @@ impl AuditorKey {
         };
         let text = Zeroizing::new(toml::to_string(&file).expect("two plain fields"));
         let write = || {
-            let mut out = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?;
-            out.write_all(EXPLANATION.as_bytes())?;
-            out.write_all(text.as_bytes())?;
-            out.sync_all()?;
-            match path.parent() {
-                Some(dir) => std::fs::File::open(dir)?.sync_all(),
-                None => Ok(()),
-            }
+            let content = Zeroizing::new([EXPLANATION, &text].concat());
+            private_file::write_new(path, content.as_bytes())?;
+            path.parent().map_or(Ok(()), private_file::sync_dir)
         };
         write().map_err(|source| AuditorKeyError::Io {
             path: path.to_owned(),

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use mandorla_control::{ErrorCode, Role};
@@ -18,6 +18,7 @@ use crate::auditor_key::{AUDITOR_KEY_NAME, AuditorKeyError};
 use crate::config::{CONFIG_NAME, Config, Finding, User};
 use crate::identity::{Identity, IdentityError, KEYS_NAME};
 use crate::permissions::{self, PermissionError};
+use crate::private_file;
 use crate::seal::{Seal, SealKind};
 use crate::sealing::{AuditorKey, AuditorPublicKey};
 
@@ -252,19 +253,11 @@ fn auditor_key(path: &Path) -> Result<AuditorKey, InitError> {
 fn write_config(dir: &Path, config_path: &Path, text: &str) -> Result<(), InitError> {
     let fresh = dir.join(LEFTOVERS[1]);
     let write = || {
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        private_file::write(&fresh, text.as_bytes())?;
         // A link fails where a rename would replace.
         std::fs::hard_link(&fresh, config_path)?;
         std::fs::remove_file(&fresh)?;
-        std::fs::File::open(dir)?.sync_all()
+        private_file::sync_dir(dir)
     };
     write().map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => InitError::Exists {

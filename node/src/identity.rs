@@ -27,7 +27,7 @@ use crate::permissions::PermissionError;
 use crate::rounds::os_rng;
 use crate::seal::{Seal, SealError, SealKind};
 
-pub(crate) use self::file::{KEYS_NAME, overwrite};
+pub(crate) use self::file::KEYS_NAME;
 pub(crate) use self::ring::{KeyState, Ring, RingKeys};
 
 /// Three ed25519 seeds.

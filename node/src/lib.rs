@@ -34,6 +34,7 @@ mod notify;
 mod open;
 mod peers;
 mod permissions;
+mod private_file;
 mod pseudonym;
 mod records;
 mod review;

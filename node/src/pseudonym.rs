@@ -9,8 +9,7 @@
 //! The node's other keys change; this one stays, so that a person's disclosures are found under one name.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,8 +17,9 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::identity::{IdentityError, overwrite};
+use crate::identity::IdentityError;
 use crate::permissions;
+use crate::private_file;
 use crate::seal::{Seal, SealError, SealKind};
 
 /// File name in the data directory. A backup must hold it: without it earlier disclosures of a person cannot be found
@@ -155,17 +155,8 @@ impl PseudonymKey {
         let bytes = Zeroizing::new(bytes);
         let text = Zeroizing::new(hex::encode(&*bytes) + "\n");
         let fresh = data_dir.join(FRESH_NAME);
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&fresh)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(|source| IdentityError::Io {
+        let written = private_file::write(&fresh, text.as_bytes());
+        written.map_err(|source| IdentityError::Io {
             path: fresh.clone(),
             source,
         })?;
@@ -215,8 +206,8 @@ fn move_over(data_dir: &Path, fresh: &Path, path: &Path) -> Result<(), IdentityE
             opened => Some(opened?),
         };
         std::fs::rename(fresh, path)?;
-        std::fs::File::open(data_dir)?.sync_all()?;
-        old.map_or(Ok(()), |mut old| overwrite(&mut old))
+        private_file::sync_dir(data_dir)?;
+        old.map_or(Ok(()), |mut old| private_file::overwrite(&mut old))
     };
     rename().map_err(|source| IdentityError::Io {
         path: path.to_owned(),

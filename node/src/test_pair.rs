@@ -250,18 +250,23 @@ pub(crate) async fn evaluated(uk: &Side, rs: &Side) -> RoundRecord {
     record
 }
 
-/// Proposes a round and waits until the own authoriser is waited for; its id.
-pub(crate) async fn ask(uk: &Side) -> String {
-    let ana = uk.client(Some("ana"));
-    let round = RoundRequest {
+/// What UK asks RS.
+pub(crate) fn request() -> RoundRequest {
+    RoundRequest {
         agreement: ID.into(),
         dataset: "watchlist".into(),
         peer_dataset: Some("registry".into()),
         peer: "RS".into(),
         purpose: "test".into(),
         case_reference: "CASE-1".into(),
-    };
-    let view = ana.call(&RoundPropose { round }).await.unwrap();
+    }
+}
+
+/// Proposes a round and waits until the own authoriser is waited for; its id.
+pub(crate) async fn ask(uk: &Side) -> String {
+    let ana = uk.client(Some("ana"));
+    let propose = RoundPropose { round: request() };
+    let view = ana.call(&propose).await.unwrap();
     reaches(uk, &view.id, "awaiting-approval").await;
     view.id
 }

@@ -122,10 +122,15 @@ fn inbox(entries: &[InboxEntry]) -> String {
         "PURPOSE",
         "CASE",
         "GRADE",
+        "MATCH KEYS",
         "DECIDE UNTIL",
         "NOTE",
     ]);
     for entry in entries {
+        let keys = match entry.match_keys.as_slice() {
+            [] => "-".to_owned(),
+            keys => keys.join("+"),
+        };
         table.row([
             entry.item.clone(),
             entry.kind.clone(),
@@ -134,6 +139,7 @@ fn inbox(entries: &[InboxEntry]) -> String {
             entry.purpose.clone(),
             entry.case_reference.clone(),
             entry.grade.clone().unwrap_or_else(|| "-".to_owned()),
+            keys,
             when(entry.due),
             entry.flags.join("; "),
         ]);
@@ -192,6 +198,7 @@ mod tests {
                 purpose: "oic".into(),
                 case_reference: "OP-LARCH".into(),
                 grade: Some("identity".into()),
+                match_keys: vec!["document".into(), "name-dob".into()],
                 due: 543_144_600,
                 flags: vec!["default date of birth".into()],
             },

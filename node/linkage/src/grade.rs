@@ -93,11 +93,8 @@ pub fn grade(
 /// The agreed rules in plain words, one line per match key; names rules and fields, never values.
 pub fn explain(rules: &LinkageRules, agreed: u32) -> Vec<String> {
     rules
-        .match_key_rules()
-        .iter()
-        .enumerate()
-        .filter(|(key_type, _)| agreed & (1 << key_type) != 0)
-        .map(|(_, rule)| format!("{}: {}", rule.id, explain_rule(rule)))
+        .rules_in(agreed)
+        .map(|rule| format!("{}: {}", rule.id, explain_rule(rule)))
         .collect()
 }
 

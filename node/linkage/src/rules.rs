@@ -190,6 +190,14 @@ impl LinkageRules {
         &self.match_keys
     }
 
+    /// The rules of the key types in a mask, by key type; bits beyond the rules are ignored.
+    pub fn rules_in(&self, key_types: u32) -> impl Iterator<Item = &MatchKeyRule> {
+        let rules = self.match_keys.iter().enumerate();
+        rules
+            .filter(move |(key_type, _)| key_types & 1 << key_type != 0)
+            .map(|(_, rule)| rule)
+    }
+
     /// The rule of one key type.
     pub fn rule(&self, key_type: u8) -> Option<&MatchKeyRule> {
         self.match_keys.get(usize::from(key_type))

@@ -9,6 +9,8 @@
 //!   {"end": {"lines": 6, "sha256": …}}  lines before it, and the digest of their bytes
 //! ```
 
+mod lines;
+
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 
@@ -19,64 +21,20 @@ use mandorla_protocol::checkpoint::{Checkpoint, SignedNote};
 use mandorla_protocol::merkle::{Frontier, Hash, leaf_hash, verify_inclusion};
 use mandorla_protocol::{FactLeaf, NodeKey, PairLog};
 use mandorla_store::{LedgerEntry, LedgerVerifier};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde::Serialize;
+
+use self::lines::{Lines, invalid};
+use crate::records::round::Side;
+
+pub use self::lines::BundleLine;
 
 /// [`ExportHeader::format`].
 pub const EXPORT_FORMAT: &str = "mandorla-ledger-export";
 /// [`EntryProof::format`].
 pub const PROOF_FORMAT: &str = "mandorla-entry-proof";
 
-/// Longest line that is read: a header with 256 agreements of the largest size, or any entry.
-const LINE_BYTES_MAX: u64 = 128 << 20;
-
 /// Faults listed; there is no use in more.
 const FAULTS_MAX: usize = 100;
-
-/// A line of an export.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum BundleLine {
-    /// The first.
-    Header(Box<ExportHeader>),
-    /// An entry that was left out.
-    Hash {
-        /// Its number.
-        seq: u64,
-        /// Its hash, hexadecimal.
-        hash: String,
-    },
-    /// An entry.
-    Leaf {
-        /// Its number.
-        seq: u64,
-        /// The bytes that its hash covers.
-        leaf: String,
-    },
-    /// A checkpoint.
-    Checkpoint {
-        /// Entries that it covers.
-        size: u64,
-        /// The note.
-        note: String,
-    },
-    /// A leaf of a pair log.
-    Fact {
-        /// Number of the log in the header.
-        log: usize,
-        /// Its number.
-        seq: u64,
-        /// The bytes that its hash covers, hexadecimal.
-        leaf: String,
-    },
-    /// The last.
-    End {
-        /// Lines before it.
-        lines: u64,
-        /// SHA-256 of their bytes, newlines included.
-        sha256: String,
-    },
-}
 
 /// What an export amounts to.
 #[derive(Clone, Debug, Serialize)]
@@ -143,44 +101,6 @@ pub fn verify_bundle(
     Ok(check.finish())
 }
 
-struct Lines<R> {
-    file: R,
-    count: u64,
-    /// Over all lines before the one read last, and over that one too.
-    before: Sha256,
-    digest: Sha256,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn new(file: R) -> Self {
-        Self {
-            file,
-            count: 0,
-            before: Sha256::new(),
-            digest: Sha256::new(),
-        }
-    }
-
-    fn next(&mut self) -> io::Result<Option<BundleLine>> {
-        let mut line = Vec::new();
-        let mut limited = io::Read::take(&mut self.file, LINE_BYTES_MAX);
-        if limited.read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
-        }
-        self.before = self.digest.clone();
-        self.digest.update(&line);
-        self.count += 1;
-        let parsed = serde_json::from_slice(&line);
-        parsed
-            .map(Some)
-            .map_err(|_| invalid(&format!("line {} is no line of an export", self.count)))
-    }
-}
-
-fn invalid(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
-}
-
 /// A pair log under way.
 struct LogCheck {
     name: String,
@@ -231,8 +151,8 @@ impl Check {
                     .map_err(|_| invalid("a pair log names a key that is none"))
             };
             let name = format!("pair log {}, {}", log.peer, log.direction);
-            let own = match log.direction.as_str() {
-                "we ask" => &log.requester,
+            let own = match Side::of_direction(&log.direction) {
+                Some(Side::Requester) => &log.requester,
                 _ => &log.responder,
             };
             if !header.keys.contains(own) {
@@ -284,7 +204,7 @@ impl Check {
         }
     }
 
-    fn line<R>(&mut self, line: BundleLine, lines: &Lines<R>) {
+    fn line<R: BufRead>(&mut self, line: BundleLine, lines: &Lines<R>) {
         match line {
             BundleLine::Header(_) => self.fault("there is a second header".to_owned()),
             BundleLine::Hash { seq, hash } => {
@@ -304,13 +224,11 @@ impl Check {
                 sha256,
             } => {
                 self.ended = true;
-                if count + 1 != lines.count {
-                    self.fault(format!(
-                        "{count} lines were written, {} are here",
-                        lines.count - 1
-                    ));
+                let found = lines.count_before();
+                if count != found {
+                    self.fault(format!("{count} lines were written, {found} are here"));
                 }
-                if sha256 != hex::encode(lines.before.clone().finalize()) {
+                if sha256 != lines.sha256_before() {
                     self.fault("the file was changed after it was written".to_owned());
                 }
             }

@@ -98,7 +98,7 @@ fn pair_logs(tx: &ReadTx) -> Result<Vec<ExportedPairLog>, StoreError> {
         let (peer, _) = name.split_once('/').unwrap_or((&name, ""));
         logs.push(ExportedPairLog {
             peer: peer.to_owned(),
-            direction: direction_of(side_of(&name)).to_owned(),
+            direction: side_of(&name).direction().to_owned(),
             requester: parties.requester.to_string(),
             responder: parties.responder.to_string(),
             size: tree.size(),
@@ -106,13 +106,6 @@ fn pair_logs(tx: &ReadTx) -> Result<Vec<ExportedPairLog>, StoreError> {
         });
     }
     Ok(logs)
-}
-
-fn direction_of(side: Side) -> &'static str {
-    match side {
-        Side::Requester => "we ask",
-        Side::Responder => "they ask",
-    }
 }
 
 impl ServeBlocking for AuditExportEntries {
@@ -158,14 +151,10 @@ fn entries(
 
 impl ServeBlocking for AuditExportFacts {
     fn serve_blocking(self, node: &Arc<Node>, _: &Caller) -> Result<Vec<String>, ApiError> {
-        let side = match self.direction.as_str() {
-            "we ask" => Side::Requester,
-            "they ask" => Side::Responder,
-            _ => {
-                let message = "the direction is `we ask` or `they ask`";
-                return Err(ApiError::new(ErrorCode::BadRequest, message));
-            }
-        };
+        let side = Side::of_direction(&self.direction).ok_or_else(|| {
+            let message = "the direction is `we ask` or `they ask`";
+            ApiError::new(ErrorCode::BadRequest, message)
+        })?;
         let name = log_name(&self.peer, side);
         let end = self.to.min(self.from.saturating_add(ENTRIES_MAX));
         if self.from >= end {

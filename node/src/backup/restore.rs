@@ -10,9 +10,9 @@
 //! entry: open rounds end, every period of every quota counts as used up, and every pair log waits until it has been
 //! reconciled with the peer.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use mandorla_control::{BackupRestored, BackupView, Role};
@@ -29,6 +29,7 @@ use crate::config::{CONFIG_NAME, Config, ConfigError};
 use crate::events::Event;
 use crate::identity::{Identity, KEYS_NAME};
 use crate::permissions;
+use crate::private_file;
 use crate::pseudonym::{PSEUDONYM_KEY_NAME, PseudonymKey};
 use crate::records::SCHEMA;
 use crate::records::peer::PEERS;
@@ -236,16 +237,7 @@ fn bring_keys(keys: &Path, dir: &Path) -> Result<(), BackupError> {
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(io_error(path))
+    private_file::write_new(path, bytes).map_err(io_error(path))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BackupError {

@@ -1,8 +1,7 @@
 //! `keys.toml`: written whole or not at all.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{IdentityError, Ring};
 use crate::permissions;
+use crate::private_file;
 use crate::seal::{Seal, SealError, SealKind};
 
 /// File name in the data directory.
@@ -107,14 +107,8 @@ pub(super) fn create(
     let path = data_dir.join(KEYS_NAME);
     let text = text(ring, seal, rng);
     let write = || {
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
-        File::open(data_dir)?.sync_all()
+        private_file::write_new(&path, text.as_bytes())?;
+        private_file::sync_dir(data_dir)
     };
     write().map_err(io_error(&path))
 }
@@ -132,27 +126,12 @@ pub(super) fn replace(
     let text = text(ring, seal, rng);
     let write = || {
         let mut old = OpenOptions::new().write(true).open(&path)?;
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
+        private_file::write(&fresh, text.as_bytes())?;
         std::fs::rename(&fresh, &path)?;
-        File::open(data_dir)?.sync_all()?;
-        overwrite(&mut old)
+        private_file::sync_dir(data_dir)?;
+        private_file::overwrite(&mut old)
     };
     write().map_err(io_error(&path))
-}
-
-/// Overwrites what a file held.
-pub(crate) fn overwrite(file: &mut File) -> io::Result<()> {
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-    file.rewind()?;
-    file.write_all(&vec![0; length])?;
-    file.sync_all()
 }
 
 fn text(ring: &Ring, seal: Option<&Seal>, rng: &mut impl CryptoRng) -> Zeroizing<String> {

@@ -54,8 +54,16 @@ pub(crate) enum PingClass {
 impl PingClass {
     /// Of a connection that did not come to stand.
     pub(super) async fn of(error: &ConnectError, address: SocketAddr) -> Self {
+        match Self::told_by(error) {
+            Self::Timeout => silence(address).await,
+            told => told,
+        }
+    }
+
+    /// What the error alone says.
+    pub(super) fn told_by(error: &ConnectError) -> Self {
         match error {
-            ConnectError::TimedOut { .. } => silence(address).await,
+            ConnectError::TimedOut { .. } => Self::Timeout,
             ConnectError::Address { .. } | ConnectError::EndpointClosed => Self::Address,
             ConnectError::WrongKey { .. } | ConnectError::NoProof { .. } => Self::WrongKey,
             ConnectError::Refused { .. } => Self::Refused,

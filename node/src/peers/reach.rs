@@ -256,36 +256,25 @@ pub(crate) fn note_seen(node: &Node, code: &str) -> Result<(), StoreError> {
 
 /// What a failed connection means to the operator.
 pub(crate) fn connect_error(code: &str, error: &ConnectError) -> ApiError {
-    let (number, hint) = match error {
-        ConnectError::TimedOut { .. } | ConnectError::Handshake { .. } => (
-            ErrorCode::PeerUnreachable,
-            "ask the peer whether its node runs, and both networks whether UDP may pass".to_owned(),
-        ),
-        ConnectError::Address { .. } => (
-            ErrorCode::PeerUnreachable,
-            "listen and the peer's address must both be IPv4, or listen be IPv6".to_owned(),
-        ),
-        ConnectError::EndpointClosed => {
-            (ErrorCode::PeerUnreachable, "mandorla node run".to_owned())
+    let number = match error {
+        ConnectError::WrongKey { .. } | ConnectError::NoProof { .. } => ErrorCode::PeerKey,
+        ConnectError::Refused { .. }
+        | ConnectError::Quiet { .. }
+        | ConnectError::Busy { .. }
+        | ConnectError::Closed { .. } => ErrorCode::PeerRefused,
+        ConnectError::TimedOut { .. }
+        | ConnectError::Handshake { .. }
+        | ConnectError::Address { .. }
+        | ConnectError::EndpointClosed
+        | ConnectError::ProtocolMismatch { .. }
+        | ConnectError::KeyExchangeMismatch { .. } => ErrorCode::PeerUnreachable,
+    };
+    let hint = match error {
+        ConnectError::Address { .. } => {
+            "listen and the peer's address must both be IPv4, or listen be IPv6".to_owned()
         }
-        ConnectError::WrongKey { .. } | ConnectError::NoProof { .. } => (
-            ErrorCode::PeerKey,
-            format!(
-                "call the operator of {code}: either its keys changed, or somebody else answers there"
-            ),
-        ),
-        ConnectError::Refused { .. } => (
-            ErrorCode::PeerRefused,
-            format!("{code} must add this node's card: mandorla peer export"),
-        ),
-        ConnectError::Quiet { .. } | ConnectError::Busy { .. } | ConnectError::Closed { .. } => (
-            ErrorCode::PeerRefused,
-            format!("it is a matter of time: mandorla peer ping {code}"),
-        ),
-        ConnectError::ProtocolMismatch { .. } | ConnectError::KeyExchangeMismatch { .. } => (
-            ErrorCode::PeerUnreachable,
-            "check the address; compare `mandorla version` on both nodes".to_owned(),
-        ),
+        ConnectError::EndpointClosed => "mandorla node run".to_owned(),
+        _ => PingClass::told_by(error).remedy(code),
     };
     ApiError::new(number, format!("{code}: {error}")).hint(hint)
 }

@@ -26,6 +26,25 @@ pub(crate) enum Side {
     Responder,
 }
 
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Requester, Self::Responder];
+
+    /// The direction of rounds in which this node has this side, in an auditor's words.
+    pub(crate) fn direction(self) -> &'static str {
+        match self {
+            Self::Requester => "we ask",
+            Self::Responder => "they ask",
+        }
+    }
+
+    /// The side behind those words.
+    pub(crate) fn of_direction(words: &str) -> Option<Self> {
+        Self::BOTH
+            .into_iter()
+            .find(|side| side.direction() == words)
+    }
+}
+
 /// Where a round stands. Each but the last two waits for something named in the comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -388,10 +388,8 @@ fn effects(
         .map(|(field, _)| field.to_string())
         .collect::<Vec<_>>()
         .join(", ");
-    let proven: Vec<_> = (0..32_u8)
-        .filter(|key_type| draft.proven_types() & 1 << key_type != 0)
-        .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.as_str()))
-        .collect();
+    let proven = rules.rules_in(draft.proven_types());
+    let proven: Vec<_> = proven.map(|rule| rule.id.as_str()).collect();
     let mut lines = vec![
         format!(
             "leaves with slot {}, {}",

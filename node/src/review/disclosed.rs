@@ -65,11 +65,8 @@ impl Disclosed<'_> {
             )
         });
         let rules = self.ruled.agreement.linkage_rules();
-        let proven = self.draft.proven_types();
-        let keys: Vec<Value> = (0..32_u8)
-            .filter(|key_type| proven & 1 << key_type != 0)
-            .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.clone().into()))
-            .collect();
+        let proven = rules.rules_in(self.draft.proven_types());
+        let keys: Vec<Value> = proven.map(|rule| rule.id.clone().into()).collect();
         let fields: Vec<Value> = self
             .draft
             .fields

@@ -52,12 +52,9 @@ fn view(node: &Node, hit: &ReleasedRecord) -> Result<HitView, ApiError> {
         .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
     let rules = ruled.agreement.linkage_rules();
     let own = subject(node, round.generation, hit.own_subject).map_err(storage)?;
-    let types = (0..32_u8).filter(|key_type| hit.proven_types & 1 << key_type != 0);
     let mut explanation = explain(rules, hit.proven_types);
-    for key_type in (0..32_u8).filter(|key_type| hit.conflicting_types & 1 << key_type != 0) {
-        if let Some(rule) = rules.rule(key_type) {
-            explanation.push(format!("{}: differs, as the peer states", rule.id));
-        }
+    for rule in rules.rules_in(hit.conflicting_types) {
+        explanation.push(format!("{}: differs, as the peer states", rule.id));
     }
     Ok(HitView {
         id: hit.id.clone(),
@@ -66,8 +63,9 @@ fn view(node: &Node, hit: &ReleasedRecord) -> Result<HitView, ApiError> {
         own_reference: hit.own_reference.clone(),
         own_record: own.as_ref().map_or_else(Vec::new, record_view),
         grade: hit.grade.clone(),
-        match_keys: types
-            .filter_map(|t| rules.rule(t).map(|rule| rule.id.clone()))
+        match_keys: rules
+            .rules_in(hit.proven_types)
+            .map(|rule| rule.id.clone())
             .collect(),
         explanation,
         released: hit

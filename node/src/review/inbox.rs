@@ -18,7 +18,7 @@ use crate::node::{Caller, Node, storage};
 use crate::records::hit::{HIT_ROUNDS, HITS, HitRecord};
 use crate::records::round::{ROUNDS, RoundRecord, RoundState, Side};
 use crate::rounds::error::RoundError;
-use crate::rounds::{pending_question, required, ruled_of};
+use crate::rounds::{Ruled, pending_question, required, ruled_of};
 use crate::server::ServeBlocking;
 
 impl ServeBlocking for ReviewInbox {
@@ -40,7 +40,7 @@ impl ServeBlocking for ReviewInbox {
                             let second = own.and_then(|own| {
                                 second_officer_needed(node, &ruled, &round, &hit, &own)
                             });
-                            entries.push(hit_entry(&round, &hit, second));
+                            entries.push(hit_entry(&ruled, &round, &hit, second));
                         }
                     }
                 }
@@ -61,6 +61,7 @@ fn round_entry(round: &RoundRecord) -> InboxEntry {
         purpose: round.purpose.clone(),
         case_reference: round.case_reference.clone().unwrap_or_default(),
         grade: None,
+        match_keys: Vec::new(),
         due: round.terms().map_or(0, |terms| terms.question_deadline()),
         flags: Vec::new(),
     }
@@ -70,7 +71,13 @@ fn internal(error: &RoundError) -> ApiError {
     ApiError::new(ErrorCode::Internal, error.to_string())
 }
 
-fn hit_entry(round: &RoundRecord, hit: &HitRecord, second: Option<TwoPersonWhen>) -> InboxEntry {
+fn hit_entry(
+    ruled: &Ruled,
+    round: &RoundRecord,
+    hit: &HitRecord,
+    second: Option<TwoPersonWhen>,
+) -> InboxEntry {
+    let agreed = ruled.agreement.linkage_rules().rules_in(hit.agreed_types());
     let due = round.machine::<Questioned>().map_or(0, |questioned| {
         (0..questioned.terms().slots())
             .map(|slot| questioned.cutoff(slot))
@@ -98,6 +105,7 @@ fn hit_entry(round: &RoundRecord, hit: &HitRecord, second: Option<TwoPersonWhen>
         purpose: round.purpose.clone(),
         case_reference: round.case_reference.clone().unwrap_or_default(),
         grade: Some(hit.grade.clone()),
+        match_keys: agreed.map(|rule| rule.id.clone()).collect(),
         due,
         flags,
     }
@@ -220,7 +228,7 @@ fn hit_item(node: &Node, id: &str) -> Result<ReviewItem, ApiError> {
         .map(|(_, other)| other.id)
         .collect();
     Ok(ReviewItem {
-        entry: hit_entry(&round, &hit, second),
+        entry: hit_entry(&ruled, &round, &hit, second),
         decision: hit
             .decision
             .as_ref()

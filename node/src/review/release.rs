@@ -90,10 +90,8 @@ pub(super) fn draft(
         conflicting_types,
         handling: agreement.terms().handling.default_code.clone(),
     };
-    let kept_back = (0..32_u8)
-        .filter(|key_type| hit.agreed_types() & !proven_types & 1 << key_type != 0)
-        .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.clone()))
-        .collect();
+    let kept_back = rules.rules_in(hit.agreed_types() & !proven_types);
+    let kept_back = kept_back.map(|rule| rule.id.clone()).collect();
     Draft {
         fields,
         proven,
@@ -123,10 +121,8 @@ fn hit_key_of(text: &str) -> Option<HitKey> {
 pub(super) fn evidence(rules: &LinkageRules, hit: &HitRecord) -> Vec<String> {
     let mut lines = explain(rules, hit.agreed_types());
     let differ = hit.own_key_types & hit.peer_key_types & !hit.agreed_types();
-    for key_type in (0..32_u8).filter(|key_type| differ & 1 << key_type != 0) {
-        if let Some(rule) = rules.rule(key_type) {
-            lines.push(format!("{}: both have it, and it differs", rule.id));
-        }
+    for rule in rules.rules_in(differ) {
+        lines.push(format!("{}: both have it, and it differs", rule.id));
     }
     lines
 }

@@ -42,10 +42,7 @@ pub(super) fn second_officer_needed(
 fn facts(ruled: &Ruled, round: &RoundRecord, hit: &HitRecord, own: &Subject) -> HitFacts {
     let rules = ruled.agreement.linkage_rules();
     let any = |types: u32, is: &dyn Fn(&mandorla_linkage::MatchKeyRule) -> bool| {
-        (0..32_u8)
-            .filter(|key_type| types & 1 << key_type != 0)
-            .filter_map(|key_type| rules.rule(key_type))
-            .any(is)
+        rules.rules_in(types).any(is)
     };
     let of = |fields: &'static [Field]| {
         move |rule: &mandorla_linkage::MatchKeyRule| {

@@ -45,13 +45,14 @@ pub(crate) fn add_fact(
     let wire = terms.round_id().to_string();
     tx.put(
         PAIR_PENDING,
-        (log.as_str(), wire.as_str(), order(name)),
+        (log.as_str(), wire.as_str(), order_of(name.kind, name.index)),
         &hex::encode(fact.leaf(terms)),
     )
 }
 
-fn order(name: FactName) -> u64 {
-    u64::from(name.kind) << 8 | u64::from(name.index)
+/// Facts of a round wait in this order, that of the specification's table; [`kind_of`] and [`index_of`] undo it.
+pub(crate) fn order_of(kind: u8, index: u8) -> u64 {
+    u64::from(kind) << 8 | u64::from(index)
 }
 
 /// A log as stored.
@@ -75,7 +76,7 @@ pub(crate) fn tree_of(record: &PairLogRecord) -> Result<Frontier, RoundError> {
 /// Whether a pair log with this peer came from a backup and was not compared with the peer's copy since: until then
 /// neither node can tell what was asked and answered, so no round may begin.
 pub(crate) fn must_be_reconciled(tx: &ReadTx, peer: &str) -> Result<bool, StoreError> {
-    for side in [Side::Requester, Side::Responder] {
+    for side in Side::BOTH {
         let record = tx.find(PAIR_LOGS, log_name(peer, side).as_str())?;
         if record.is_some_and(|record| record.restored) {
             return Ok(true);
@@ -352,7 +353,7 @@ fn find_all(
 }
 
 fn key_of<'a>(name: &'a str, (wire, kind, index): &'a (String, u8, u8)) -> (&'a str, &'a str, u64) {
-    (name, wire, u64::from(*kind) << 8 | u64::from(*index))
+    (name, wire, order_of(*kind, *index))
 }
 
 fn append(
@@ -387,7 +388,7 @@ fn store(
 /// Both logs with a peer wait until they have been reconciled, also those that have nothing in them here: the peer
 /// may know of facts.
 pub(crate) fn mark_restored(tx: &WriteTx<'_>, peer: &str) -> Result<(), StoreError> {
-    for side in [Side::Requester, Side::Responder] {
+    for side in Side::BOTH {
         mark(tx, &log_name(peer, side))?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 mod ledger;
 
 use mandorla_control::PairLogView;
-use mandorla_protocol::checkpoint::{Checkpoint, SignedNote};
+use mandorla_protocol::PairLog;
 use mandorla_protocol::merkle::{Frontier, leaf_hash};
 use mandorla_store::{ReadTx, StoreError};
 
@@ -40,13 +40,9 @@ fn audit_one(
     name: &str,
     record: &PairLogRecord,
 ) -> Result<(PairLogView, Vec<String>), StoreError> {
-    let (peer, direction) = name.split_once('/').unwrap_or((name, ""));
+    let (peer, _) = name.split_once('/').unwrap_or((name, ""));
     let mut tree = Frontier::new();
-    let direction = if direction == "asked-by-us" {
-        "we ask"
-    } else {
-        "they ask"
-    };
+    let direction = side_of(name).direction();
     let mut fault = None;
     let mut unrecorded = Vec::new();
     for ((_, seq), leaf) in tx.scan(PAIR_LEAVES, (name, 0)..=(name, u64::MAX))? {
@@ -104,25 +100,16 @@ fn check_note(
     note: &str,
     tree: &Frontier,
 ) -> Result<bool, String> {
-    let signed = SignedNote::parse(note)
-        .map_err(|error| format!("its checkpoint cannot be read: {error}"))?;
-    let checkpoint = Checkpoint::parse(signed.text())
-        .map_err(|error| format!("its checkpoint cannot be read: {error}"))?;
-    if checkpoint.size() != tree.size() || *checkpoint.root() != tree.root() {
-        return Err("its checkpoint is of another state".to_owned());
-    }
     let parties = Parties::in_note(note).ok_or("its checkpoint names no two keys")?;
     let record = tx.find(PEERS, peer).ok().flatten();
     let record = record.ok_or("the peer's card is gone")?;
     if !parties.ever_signed(node, &record, side_of(name)) {
         return Err("its checkpoint is of other nodes' keys".to_owned());
     }
-    for key in [parties.requester, parties.responder] {
-        let verifying =
-            ed25519_dalek::VerifyingKey::from_bytes(&key.0).map_err(|_| "a key is not valid")?;
-        signed
-            .verify(&key.to_string(), &verifying)
-            .map_err(|error| format!("its checkpoint: {error}"))?;
+    let log = PairLog::with_tree(parties.requester, parties.responder, tree.clone());
+    let checkpoint = log.verify_note(note).map_err(|fault| fault.to_string())?;
+    if checkpoint.size() != tree.size() || *checkpoint.root() != tree.root() {
+        return Err("its checkpoint is of another state".to_owned());
     }
     Ok(true)
 }

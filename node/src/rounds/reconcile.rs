@@ -68,13 +68,6 @@ impl Log {
             peer: peer.clone(),
         }
     }
-
-    fn direction(&self) -> &'static str {
-        match self.side {
-            Side::Requester => "we ask",
-            Side::Responder => "they ask",
-        }
-    }
 }
 
 /// Compares both logs with a peer, settles what waits, and records the outcome.
@@ -97,7 +90,7 @@ pub(crate) async fn reconcile(
     let talk = async {
         let mut stream = ControlStream::open(&connection).await?;
         let mut logs = Vec::new();
-        for side in [Side::Requester, Side::Responder] {
+        for side in Side::BOTH {
             let log = Log::of(node, &record, key, side);
             // A round of this direction that settles at the same time would move the log under the comparison.
             let lock = node.rounds.lock_of(&log.name);
@@ -149,7 +142,7 @@ async fn one(
     let event = node
         .event_by(Event::PairLogReconciled, caller, role_of(caller, roles))
         .detail("peer", peer)
-        .detail("direction", log.direction())
+        .detail("direction", log.side.direction())
         .detail("outcome", compared.outcome.word())
         .detail("own_size", compared.own_size)
         .detail("peer_size", compared.peer_size);
@@ -164,7 +157,7 @@ async fn one(
         Ok(pair::pending(tx, &log.name)?.len())
     })?;
     Ok(ReconciledLog {
-        direction: log.direction().to_owned(),
+        direction: log.side.direction().to_owned(),
         outcome: compared.outcome.word().to_owned(),
         own_facts: compared.own_size,
         peer_facts: compared.peer_size,

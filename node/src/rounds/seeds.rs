@@ -7,9 +7,8 @@
 //! happens to reuse the page, and the blinding seed must be nowhere once the evaluation is complete. The file is
 //! overwritten in place before it is removed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use mandorla_protocol::Terms;
@@ -20,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::node::Node;
+use crate::private_file;
 use crate::records::round::{ROUNDS, RoundState};
 use crate::rounds::update::find;
 use crate::sealing::AuditorKey;
@@ -74,15 +74,8 @@ pub(super) fn write(dir: &Path, round: &str, record: &BlindingRecord) -> Result<
         bytes.extend_from_slice(record.item_seed());
         let sum = checksum(round, &bytes);
         bytes.extend_from_slice(&sum);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        File::open(dir)?.sync_all()
+        private_file::write(&path, &bytes)?;
+        private_file::sync_dir(dir)
     };
     write().map_err(io_error("write", &path))
 }
@@ -121,8 +114,7 @@ pub(super) fn erase(dir: &Path, round: &str) -> Result<(), RunError> {
 pub(super) fn overwrite(path: &Path) -> Result<(), RunError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        file.write_all(&[0; FILE_BYTES])?;
-        file.sync_all()
+        private_file::overwrite(&mut file)
     };
     write().map_err(|source| RunError::Io {
         action: "overwrite",

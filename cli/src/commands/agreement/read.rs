@@ -86,11 +86,8 @@ impl<'a> Changed<'a> {
 
 fn text(changes: &[Change], before: &Agreement, after: &Agreement) -> String {
     if !changes.is_empty() {
-        return changes.iter().fold(String::new(), |mut lines, change| {
-            lines.push_str(&change.to_string());
-            lines.push('\n');
-            lines
-        });
+        let lines: Vec<String> = changes.iter().map(Change::to_string).collect();
+        return lines.join("\n") + "\n";
     }
     if before.bytes() == after.bytes() {
         return "the same text\n".to_owned();

@@ -24,6 +24,7 @@ fn item(id: &str, reference: &str) -> ReviewItem {
             purpose: "trial".into(),
             case_reference: "OP".into(),
             grade: None,
+            match_keys: Vec::new(),
             due: 0,
             flags: Vec::new(),
         },

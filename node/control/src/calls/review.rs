@@ -91,6 +91,8 @@ pub struct InboxEntry {
     pub case_reference: String,
     /// Grade of a hit.
     pub grade: Option<String>,
+    /// Match keys that agreed (hits only).
+    pub match_keys: Vec<String>,
     /// Decide until, Unix seconds; then it counts as refused (hit) or lapsed (round).
     pub due: u64,
     /// Things to know: second officer needed, many pairs, default date, …

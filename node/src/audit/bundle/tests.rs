@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mandorla_control::{AuditExport, AuditExportEntries, AuditProve, ExportedEntry, Role};
 use mandorla_store::StoreError;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::events::Event;

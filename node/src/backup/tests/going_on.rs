@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mandorla_control::{AuditReconcile, AuditReport, AuditVerify, RoundPropose, RoundRequest};
+use mandorla_control::{AuditReconcile, AuditReport, AuditVerify, RoundPropose};
 
 use super::{Disk, caller, create, secret};
 use crate::backup::restore;
 use crate::clock::Clock;
 use crate::node::Node;
-use crate::test_pair::{ID, Side, ask, evaluated};
+use crate::test_pair::{Side, ask, evaluated, request};
 
 const DAY_S: u64 = 86_400;
 
@@ -67,16 +67,9 @@ async fn a_restored_node_reconciles_and_a_new_round_works() {
     let node = Node::open(&restored, clock, None).unwrap();
     let uk = Side::run(dir, clock_ms, node).await;
     assert_eq!(facts_of(&uk).await, 2, "it is behind");
-    let round = RoundRequest {
-        agreement: ID.into(),
-        dataset: "watchlist".into(),
-        peer_dataset: Some("registry".into()),
-        peer: "RS".into(),
-        purpose: "test".into(),
-        case_reference: "CASE-1".into(),
-    };
     let ana = uk.client(Some("ana"));
-    let refused = ana.call(&RoundPropose { round }).await.unwrap_err();
+    let propose = RoundPropose { round: request() };
+    let refused = ana.call(&propose).await.unwrap_err();
     assert!(
         refused.to_string().contains("came from a backup"),
         "{refused}"
@@ -88,7 +81,7 @@ async fn a_restored_node_reconciles_and_a_new_round_works() {
     assert_eq!(report.logs[0].outcome, "adopted");
     assert_eq!(shared(&uk, &rs, 4).await, root);
 
-    // A month later nothing counts as used up any more.
+    // After a restore the period counts as used up: the next one is waited for.
     for side in [&uk, &rs] {
         side.advance(8 * DAY_S);
     }

@@ -12,7 +12,7 @@ use crate::records::pair::{PAIR_LEAVES, PAIR_LOGS, PAIR_PENDING, PairLogRecord};
 use crate::records::peer::PeerRecord;
 use crate::records::round::{ROUNDS, ROUNDS_BY_WIRE, Side};
 use crate::rounds::error::RoundError;
-use crate::rounds::pair::{log_name, tree_of, unhex};
+use crate::rounds::pair::{log_name, order_of, tree_of, unhex};
 
 /// Answers one question about a log with this peer.
 pub(crate) fn answer(
@@ -115,7 +115,7 @@ fn state_of(
         return Ok(FactState::InLog);
     }
     let wire = fact.name.round_id.to_string();
-    let order = u64::from(fact.name.kind) << 8 | u64::from(fact.name.index);
+    let order = order_of(fact.name.kind, fact.name.index);
     if let Some(leaf) = tx.find(PAIR_PENDING, (name, wire.as_str(), order))? {
         return Ok(if leaf_hash(&unhex(&leaf)?) == fact.leaf.0 {
             FactState::Same

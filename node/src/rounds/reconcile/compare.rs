@@ -308,7 +308,7 @@ pub(super) async fn take_over(
     let event = node
         .event(Event::PairLogAdopted)
         .detail("peer", peer)
-        .detail("direction", log.direction())
+        .detail("direction", log.side.direction())
         .detail("first", first)
         .detail("size", compared.peer_size);
     node.store.write::<_, RoundError>(|tx| {

@@ -54,7 +54,7 @@ impl Dropped {
         let event = node
             .event(Event::PairLogDropped)
             .detail("peer", peer)
-            .detail("direction", log.direction())
+            .detail("direction", log.side.direction())
             .detail("fact", self.fact())
             .detail("wire_id", self.wire.clone());
         tx.append_ledger(event)?;

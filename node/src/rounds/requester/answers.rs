@@ -397,17 +397,12 @@ fn accept_item(
             format!("item {id} holds a field that the agreement does not disclose: {other:?}"),
         )));
     }
-    let rules = ruled.agreement.linkage_rules().match_key_rules();
+    let rules = ruled.agreement.linkage_rules();
     let stated = item.proven_types | item.package.conflicting_types;
-    let complete = rules
-        .iter()
-        .enumerate()
-        .filter(|(t, _)| stated & 1 << t != 0)
-        .all(|(_, rule)| {
-            rule.fields
-                .iter()
-                .all(|field| named.contains(&field.to_string().as_str()))
-        });
+    let complete = rules.rules_in(stated).all(|rule| {
+        let mut fields = rule.fields.iter();
+        fields.all(|field| named.contains(&field.to_string().as_str()))
+    });
     if !complete {
         return Ok(Err((
             "match-key-without-fields",
@@ -442,10 +437,8 @@ fn item_received(
     hit: &ReleasedRecord,
 ) -> LedgerEvent {
     let rules = ruled.agreement.linkage_rules();
-    let keys: Vec<String> = (0..32_u8)
-        .filter(|key_type| hit.proven_types & 1 << key_type != 0)
-        .filter_map(|key_type| rules.rule(key_type).map(|rule| rule.id.clone()))
-        .collect();
+    let proven = rules.rules_in(hit.proven_types);
+    let keys: Vec<String> = proven.map(|rule| rule.id.clone()).collect();
     let fields: Vec<String> = hit.fields.iter().map(|(field, _)| field.clone()).collect();
     let agreed_code = &ruled.agreement.terms().handling.default_code;
     node.event(Event::ItemReceived)
